@@ -271,15 +271,7 @@ async def test_a_question_in_a_language_without_words_is_agreed_to_and_told(
 ) -> None:
     async with visit(browser, site, tmp_path, switches={"lobby": False}) as at:
         await at.inside()
-        await at.script(
-            """() => {
-              const asks = h("div", { role: "dialog", "aria-modal": "true" }, h("p", {}, "この通話は録画されています"));
-              const answer = (text, action) =>
-                button(text, { "data-mdc-dialog-action": action }, () => asks.remove() ?? report("answered", { action }));
-              asks.append(answer("退出", "cancel"), answer("今すぐ参加", "ok"));
-              document.body.append(asks);
-            }"""
-        )
+        at.room.tell("asks", text="この通話は録画されています", no="退出", ok="今すぐ参加")
         notice = await at.until(NoticeSeen)
         assert (notice.kind, notice.answer) == ("consent", "今すぐ参加")
         assert "録画" in notice.text

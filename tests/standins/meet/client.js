@@ -136,6 +136,16 @@ const ACTS = {
   go: ({ path }) => history.replaceState(null, "", path) ?? only(h("p", {}, "…")),
   go_there: ({ url }) => location.assign(url),
   captcha: () => document.body.append(h("iframe", { src: "about:blank?recaptcha", width: 300, height: 76 })),
+  asks: ({ text, no, ok }) => {
+    const asks = h("div", { role: "dialog", "aria-modal": "true" }, h("p", {}, text));
+    const answer = (said, action) =>
+      button(said, { "data-mdc-dialog-action": action }, () => {
+        asks.remove();
+        report("answered", { action });
+      });
+    asks.append(answer(no, "cancel"), answer(ok, "ok"));
+    document.body.append(asks);
+  },
   markup: ({ tag, attributes, text }) => document.body.append(h(tag, attributes, text)),
 };
 
