@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from meetcore.model.commands import NameVoice as NameVoice
     from meetcore.model.commands import PauseRecording as PauseRecording
     from meetcore.model.commands import PersonAnswer as PersonAnswer
+    from meetcore.model.commands import Reconnect as Reconnect
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
     from meetcore.model.commands import ShareImage as ShareImage
@@ -331,6 +332,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NameVoice",
         "PauseRecording",
         "PersonAnswer",
+        "Reconnect",
         "ResumeRecording",
         "SendChat",
         "ShareImage",

@@ -278,6 +278,10 @@ class Bot(BotProxy):
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         _call(self._thread, partial(self._inner.answer_person, answer))
 
+    def reconnect(self, url: str) -> None:
+        """Go on with the same meeting at another address, where the platform has moved it."""
+        _call(self._thread, partial(self._inner.reconnect, url))
+
     def name_voice(self, track_id: str, voice: str, name: str) -> None:
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         _call(self._thread, partial(self._inner.name_voice, track_id, voice, name))

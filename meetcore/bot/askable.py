@@ -16,6 +16,7 @@ from meetcore.model.commands import (
     NameVoice,
     PauseRecording,
     PersonAnswer,
+    Reconnect,
     ResumeRecording,
     SendChat,
     ShareImage,
@@ -141,6 +142,10 @@ class AskableBot(ABC):
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         await self.perform(AnswerPerson(answer))
+
+    async def reconnect(self, url: str) -> None:
+        """Go on with the same meeting at another address, where the platform has moved it."""
+        await self.perform(Reconnect(url))
 
     async def name_voice(self, track_id: str, voice: str, name: str) -> None:
         """Give a voice that a segment names by its label a name; an empty one takes it back."""

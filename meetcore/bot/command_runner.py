@@ -26,6 +26,7 @@ from meetcore.model.commands import (
     MarkTopic,
     NameVoice,
     PauseRecording,
+    Reconnect,
     ResumeRecording,
     SendChat,
     ShareImage,
@@ -228,6 +229,8 @@ class CommandRunner:
             try:
                 if isinstance(command, AnswerPerson):
                     await self._answer_person(command)
+                elif isinstance(command, Reconnect):
+                    await self._reconnect(command)
                 else:
                     async with self._one_at_a_time:
                         self._check_in_call(command)
@@ -251,6 +254,14 @@ class CommandRunner:
         await call.answer_person(command.answer)
         answered = PersonAnswered(what=what, answer=command.answer, by=command.by)
         self._context.record(answered)
+
+    async def _reconnect(self, command: Reconnect) -> None:
+        """Pass on where the meeting is now: it waits for no other command, and for no admission."""
+        call = self._life.call
+        if self._life.ending.reason is not None or call is None:
+            state = (self._life.state or State.REQUESTED).value
+            raise CommandRefused(f"The bot is {state}: it has no call that could go on elsewhere.")
+        await call.reconnect(command.url)
 
     def _check_in_call(self, command: Command) -> None:
         state = self._life.state

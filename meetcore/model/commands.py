@@ -27,6 +27,7 @@ __all__ = [
     "NameVoice",
     "PauseRecording",
     "PersonAnswer",
+    "Reconnect",
     "ResumeRecording",
     "SendChat",
     "ShareImage",
@@ -203,6 +204,18 @@ class AnswerPerson(Command):
 
 
 @frozen
+class Reconnect(Command):
+    """Go on with the same meeting at another address, to which its platform has moved it.
+
+    Attributes:
+        url: The meeting's link, as it is now.
+    """
+
+    type: ClassVar[str] = "reconnect"
+    url: str = field(repr=without_query)
+
+
+@frozen
 class NameVoice(Command):
     """Give a name to a voice that the transcriber told apart on a track, or take it back.
 
@@ -286,6 +299,7 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         SharePage,
         StopSharing,
         AnswerPerson,
+        Reconnect,
         NameVoice,
         MarkTopic,
         ExcludeParticipant,

@@ -66,6 +66,7 @@ _TYPED_PASSCODE = re.compile(
 )
 _OPENING, _CLOSING = "([{'“„「（", ")]}'”“」）"
 _AROUND = "<>()[]{}\"'`“”„‘’,;!"
+_EQUALS = re.compile("%3d", re.IGNORECASE)
 _BARE_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}/")
 # An address that stands in another one's path or query is a part of that.
 _ADDRESS = re.compile(
@@ -228,6 +229,9 @@ def _address(text: str) -> _Address | None:
 
 def _query(text: str) -> dict[str, str]:
     text = text if "=" in text else unquote(text)
+    # Of one that was written beside others the sign alone may be encoded.
+    parts = (part if "=" in part else _EQUALS.sub("=", part, count=1) for part in text.split("&"))
+    text = "&".join(parts)
     try:
         return {name: values[-1] for name, values in parse_qs(text, max_num_fields=100).items()}
     except ValueError:

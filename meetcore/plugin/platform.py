@@ -233,6 +233,21 @@ class Call(ABC):
         """
         raise CapabilityMissing(self.platform_name, "answer_person")
 
+    async def reconnect(self, url: str) -> None:
+        """Go on with the same meeting at another address; return once that has begun.
+
+        Called in every state, also before the call. Nothing that is there already is broken off
+        for it where the address is the one it is at.
+
+        Args:
+            url: The meeting's link, as it is now.
+
+        Raises:
+            CommandRefused: It is no link of this meeting, or one that may not be gone to.
+            CapabilityMissing: This platform moves no meetings.
+        """
+        raise CapabilityMissing(self.platform_name, "reconnect")
+
     def open_speech(self, sample_rate_hz: int) -> AbstractAsyncContextManager[SpeechOutput]:
         """Open the bot's microphone for one speech of int16 mono PCM at that rate, in Hz.
 

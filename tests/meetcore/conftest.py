@@ -43,6 +43,10 @@ class StageCall(Call):
         await trio.lowlevel.checkpoint()
         self.stage.answers.append(answer)
 
+    async def reconnect(self, url: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.stage.reconnected.append(url)
+
     async def send_chat(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
         if self.stage.chat_error is not None:
@@ -66,6 +70,7 @@ class Stage:
         self.left = False
         self.chat: list[str] = []
         self.direct_chat: list[tuple[str, str]] = []
+        self.reconnected: list[str] = []
         self.answers: list[meetcore.PersonAnswer] = []
         self.chat_error: Exception | None = None
         self.opened = trio.Event()

@@ -40,6 +40,7 @@ __all__ = [
 
 Kind = Literal["css", "text", "words", "role"]
 Presence = Literal["visible", "attached"]
+Leave = Literal["asked", "given", "refused"]
 FORMAT = 1
 
 
@@ -210,7 +211,10 @@ class DialogRule:
         notice: What it says, if people should know that the bot saw it: `recording`,
             `transcription`, `ai_notes`, `consent`, `still_there`, `other`.
         states: The states in which it is looked for; empty for all.
-        at_most: How often it is clicked.
+        at_most: How often it is clicked, or told, while it is there; one that was gone for a
+            minute and comes back is another.
+        leave: What it says of the host's leave to record: that it is `asked` for, `given` or
+            `refused`; None where it says nothing of that.
     """
 
     seen: str
@@ -218,6 +222,7 @@ class DialogRule:
     notice: str | None = None
     states: frozenset[PageState] = frozenset()
     at_most: int = 5
+    leave: Leave | None = None
 
 
 @frozen
@@ -367,7 +372,7 @@ def _state(body: Any, controls: Mapping[str, Control], place: str) -> StateRule:
 
 def _dialog(body: Any, controls: Mapping[str, Control], place: str) -> DialogRule:
     raw = _table(body, place)
-    _only(raw, {"seen", "click", "notice", "states", "at_most"}, place)
+    _only(raw, {"seen", "click", "notice", "states", "at_most", "leave"}, place)
     click = _maybe_text(raw, "click", place)
     seen = _text(raw, "seen", place)
     for name in (seen, click):
@@ -380,8 +385,12 @@ def _dialog(body: Any, controls: Mapping[str, Control], place: str) -> DialogRul
     at_most = raw.get("at_most", 5)
     if not isinstance(at_most, int) or at_most < 1:
         raise SelectorPackInvalid(f"{place}: `at_most` is {at_most!r}.")
-    notice = _maybe_text(raw, "notice", place)
-    return DialogRule(seen, click, notice, frozenset(map(PageState, states)), at_most)
+    notice, leave = _maybe_text(raw, "notice", place), _maybe_text(raw, "leave", place)
+    if leave is not None and leave not in get_args(Leave):
+        raise SelectorPackInvalid(f"{place}: `leave` is {leave!r}.", "Use asked, given or refused.")
+    return DialogRule(
+        seen, click, notice, frozenset(map(PageState, states)), at_most, cast("Leave | None", leave)
+    )
 
 
 _CONTROL_KEYS = {"selectors", "state", "frame"}

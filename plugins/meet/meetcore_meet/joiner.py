@@ -40,6 +40,12 @@ ORIGIN = "https://meet.google.com"
 PRESS_AGAIN_S = 6.0
 """The button to join may be pressed again when nothing came of it for that long."""
 PANEL_S = 5.0
+ELSEWHERE_S = 6.0
+"""How long a page that offers to move an account's call may take to offer another way in."""
+ELSEWHERE_HINT = (
+    "The bot's account is in this meeting already, on another device or by a bot that was not let"
+    " go yet. It takes nobody's place: have the other leave, or name another account."
+)
 DIALOGS = 8
 """How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
@@ -73,6 +79,7 @@ class MeetJoiner(GuestJoiner):
     }
     speakers_lag_s: ClassVar[float] = 0.2
     refused_within_s: ClassVar[float | None] = 5.0
+    guest_field: ClassVar[str | None] = "name_field"
     hints: ClassVar[Mapping[PageState, str]] = {
         PageState.WAITING: 'Somebody in the call must press "Admit" for the bot, at the request'
         " that pops up or in the panel of people. Nobody answering, Meet gives up after about ten"
@@ -139,7 +146,6 @@ class MeetJoiner(GuestJoiner):
 
     def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Say what the pages of leaving and of home mean, which come after many things."""
-        del look
         visit = self.visit(guest)
         visit.now_s = trio.current_time()
         inside, knocked = guest.follower.was_inside, guest.follower.knocked_s is not None
@@ -154,10 +160,34 @@ class MeetJoiner(GuestJoiner):
         if seen.state is PageState.IN_CALL:
             # What proves it encloses names and words, which say nothing about it.
             return evolve(seen, detail="")
+        if seen.state is PageState.PRE_JOIN and self._only_moves(look):
+            return self._elsewhere(visit, seen, look)
+        visit.elsewhere_s = None
+        if self.options.identity and any(each.control == "credentials_changed" for each in seen.by):
+            return evolve(seen, state=PageState.SIGN_IN)
         flagged = "flagged" in guest.done
         if flagged and seen.state in (PageState.REFUSED, PageState.DENIED):
             return evolve(seen, detail=f"{seen.detail} (the client was flagged as automated)")
         return seen
+
+    def _only_moves(self, look: PageLook) -> bool:
+        """Whether the account is in the call already, and the page shows no way in beside that.
+
+        'Switch here' takes the call away from whoever is in it with this account. 'Join here too'
+        does not, and is a button to join; it hides among the other ways to join.
+        """
+        offered = "switch_here" in look.found and "join_button" not in look.found
+        return offered and bool(self.options.identity)
+
+    def _elsewhere(self, visit: MeetVisit, seen: StateSeen, look: PageLook) -> StateSeen:
+        """Give the page time to show another way in, and then say that there is none."""
+        if visit.elsewhere_s is None:
+            visit.elsewhere_s = visit.now_s
+        if visit.now_s - visit.elsewhere_s < ELSEWHERE_S:
+            return seen
+        by = (look.found["switch_here"],)
+        detail = "the account is in the call elsewhere, and the page offers only to move it here"
+        return StateSeen(PageState.REFUSED, by, detail, hint=ELSEWHERE_HINT)
 
     async def advance(self, guest: Guest, state: PageState, look: PageLook) -> None:
         """Fill in the name, switch off what would be sent, and ask to join."""
@@ -168,6 +198,10 @@ class MeetJoiner(GuestJoiner):
             return
         if self._in_the_way(look) and any(guest.once(f"in the way {n}") for n in range(DIALOGS)):
             return  # it was answered just now: what is behind it is seen with the next look
+        if self._only_moves(look):
+            if "other_ways" in look.found and guest.once("other ways to join"):
+                guest.note("other ways to join", await page.press("other_ways"))
+            return
         await self._switch_off(guest, look)
         field = next((n for n in ("name_field", "any_name_field") if n in look.found), None)
         button = "join_button" if "join_button" in look.found else "any_join_button"

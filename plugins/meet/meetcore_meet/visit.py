@@ -42,6 +42,7 @@ class MeetVisit:
         guest: The attempt's page, and where its signals go.
         now_s: The clock of the last look, in seconds.
         pressed_s: When the button to join was pressed, on that clock.
+        elsewhere_s: Since when the page offers nothing but to move the account's call here.
         heard: Whether any source was heard on the call's tracks.
         wire_captions: Whether captions come from the service itself.
         wire_speakers: Whether the service itself tells who speaks.
@@ -53,6 +54,7 @@ class MeetVisit:
     guest: Guest
     now_s: float = 0.0
     pressed_s: float | None = None
+    elsewhere_s: float | None = None
     since_s: float | None = None
     chat_s: float = 0.0
     panel_s: float = -inf

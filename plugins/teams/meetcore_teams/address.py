@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from meetcore import MeetingLink
 
-__all__ = ["client_address", "without_light"]
+__all__ = ["client_address", "thread_of", "without_light"]
+
+_THREAD = re.compile(r"19:[\w+.=-]+@thread\.\w+")
 
 
 def client_address(link: MeetingLink, origin: str | None = None, *, anonymous: bool = True) -> str:
@@ -29,6 +32,12 @@ def client_address(link: MeetingLink, origin: str | None = None, *, anonymous: b
     if anonymous:
         query = f"{query}&anon=true" if query else "?anon=true"
     return f"{base}/v2/?meetingjoin=true#{parts.path}{query}"
+
+
+def thread_of(link: MeetingLink) -> str | None:
+    """Return the id of a meeting's thread; None for a link that does not name it."""
+    found = _THREAD.search(unquote(link.url))
+    return found.group() if found is not None else None
 
 
 def without_light(url: str) -> str:

@@ -24,7 +24,7 @@ from meetcore_browser.guest.look import PageLook, StateSeen
 from meetcore_browser.page_script import PAGE_FOLDER
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
-from meetcore_teams.address import client_address, without_light
+from meetcore_teams.address import client_address, thread_of, without_light
 from meetcore_teams.mix import MixChoice
 from meetcore_teams.names import bare_name
 from meetcore_teams.options import TeamsOptions
@@ -42,7 +42,19 @@ LOBBY_HINT = (
 )
 DISABLED_IS_WAITING_S = 5.0
 PANEL_TIMEOUT_S = 5.0
+ENDED_AS = {
+    5854: PageState.DENIED,
+    5000: PageState.REMOVED,
+    5300: PageState.REMOVED,
+    5723: PageState.SIGN_IN,
+}
+"""What the service's `subCode` at the end of a call means; others say nothing that is known."""
+_SAY_LITTLE = frozenset(
+    {PageState.UNKNOWN, PageState.ENDED, PageState.CONNECTION_LOST, PageState.PRE_JOIN}
+)
 PRESS_AGAIN_S = 4.0
+BEFORE_THE_LIMIT_S = 60.0
+"""How long before the core's limit of the waiting room the bot says why it waited."""
 MEDIA_QUESTION_LOOKS = 5
 """How often 'without audio or video' may stand in the way; later it is a part of the page."""
 
@@ -63,7 +75,9 @@ class TeamsJoiner(GuestJoiner):
             "Teams says the same of an unknown id, a wrong or missing passcode and a meeting that"
             " is over: check the whole link, with its passcode."
         ),
-        PageState.NOT_STARTED: "This event lets nobody from outside in before it begins.",
+        PageState.NOT_STARTED: (
+            "This event lets nobody from outside in before it begins: send the bot again then."
+        ),
         PageState.SIGN_IN: (
             "The organiser's company lets only people with an account join: allow anonymous guests"
             " in the meeting's options, or give the bot an account of its own (`meetcore login`)."
@@ -74,6 +88,7 @@ class TeamsJoiner(GuestJoiner):
         ),
     }
     chat_limit: ClassVar[int] = 4000
+    guest_field: ClassVar[str | None] = "guest_name_field"
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {
         "microphone": ("mic_on", "mic_off"),
         "camera": ("camera_on", "camera_off"),
@@ -101,6 +116,9 @@ class TeamsJoiner(GuestJoiner):
         self._disabled_since_s: float | None = None
         self._joined_s: float | None = None
         self._asked_about_media = 0
+        self._ended_by: int | None = None
+        self._early_since_s: float | None = None
+        self._looked_s = 0.0
 
     def _of(self, guest: Guest) -> None:
         if self._guest is not guest:
@@ -127,9 +145,33 @@ class TeamsJoiner(GuestJoiner):
         self._disabled_since_s = None
         if seen.state in (PageState.PASSCODE_ASKED, PageState.NOT_FOUND):
             return self._passcode(guest, seen, look)
-        if seen.state is PageState.UNKNOWN and "retry_screen" in look.found:
+        if seen.state is PageState.NOT_STARTED:
+            return self._perhaps_later(guest, seen)
+        told = self._as_told(guest, seen)
+        if told is None and seen.state is PageState.UNKNOWN and "retry_screen" in look.found:
             return _unknown_last_page(guest, look)
-        return seen
+        return told or seen
+
+    def _perhaps_later(self, guest: Guest, seen: StateSeen) -> StateSeen:
+        """Wait for an event to begin, as long as may be, and then believe what the page says."""
+        now, wait_s = trio.current_time(), self._chosen.host_wait_s
+        if self._early_since_s is None:
+            self._early_since_s = self._looked_s = now
+        if (limit_s := guest.request.waiting_room_s) is not None:
+            # The core only knows that nobody let the bot in.
+            wait_s = min(wait_s, limit_s - min(BEFORE_THE_LIMIT_S, limit_s / 4))
+        if now - self._early_since_s < wait_s:
+            return evolve(seen, state=PageState.WAITING_FOR_HOST)
+        return evolve(seen, detail=f"{wait_s:g} s long the page said: {seen.detail}")
+
+    def _as_told(self, guest: Guest, seen: StateSeen) -> StateSeen | None:
+        """Return why the service ended the call, where the page says no more than that it did."""
+        state = ENDED_AS.get(self._ended_by or 0)
+        if state is None or seen.state not in _SAY_LITTLE or guest.follower.knocked_s is None:
+            return None
+        told = f"the service ended the call with subCode {self._ended_by}"
+        detail = f"{told}: {seen.detail}" if seen.detail else told
+        return StateSeen(state, seen.by, detail)
 
     def _passcode(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         field, lost = look.found.get("passcode_field"), seen.state is PageState.NOT_FOUND
@@ -163,6 +205,8 @@ class TeamsJoiner(GuestJoiner):
             guest.note("stay in the browser", await guest.page.press("join_on_web"))
         elif state is PageState.LOADING and "loading_screen" in look.found:
             await self._loading(guest)
+        elif state is PageState.WAITING_FOR_HOST and "not_started" in look.found:
+            await self._look_again(guest)
         elif state is PageState.PASSCODE_ASKED and "passcode_field" in look.found:
             await self._give_passcode(guest, look)
         elif state is PageState.PRE_JOIN:
@@ -188,6 +232,17 @@ class TeamsJoiner(GuestJoiner):
             await page.goto(without_light(url))
         else:
             await page.call(page.raw.reload, wait_until="domcontentloaded", timeout_s=31.0)
+
+    async def _look_again(self, guest: Guest) -> None:
+        """Load the page again: it does not by itself, once the event has begun."""
+        now = trio.current_time()
+        if now - self._looked_s < self._chosen.look_again_s:
+            return
+        self._looked_s, self._joined_s, self._ended_by = now, None, None
+        guest.done -= {"passcode given", "passcode given twice"}
+        guest.note("look again", "the event may have begun")
+        page = guest.page.page
+        await page.call(page.raw.reload, wait_until="domcontentloaded", timeout_s=31.0)
 
     async def _give_passcode(self, guest: Guest, look: PageLook) -> None:
         if guest.link.passcode is None:
@@ -245,6 +300,8 @@ class TeamsJoiner(GuestJoiner):
     async def entered(self, guest: Guest) -> None:
         """Say who we are to the readers, open the list of people, turn captions on."""
         self._of(guest)
+        meeting = {"thread": thread_of(guest.link), "account": bool(self.options.identity)}
+        await guest.page.command("joins", meeting)
         await guest.page.command("iam", guest.request.display_name)
         await self._turn_panels(guest, await guest.page.look())
 
@@ -313,7 +370,14 @@ class TeamsJoiner(GuestJoiner):
             "sources": taker(Witness.SOURCES),
             "speakers": taker(Witness.RING),
             "captioned": taker(Witness.CAPTIONS),
+            "ended": lambda code, _: self._ended(guest, code),
         }
+
+    def _ended(self, guest: Guest, code: Any) -> None:
+        """Take why the service ended a call; what the page shows then decides."""
+        self._of(guest)
+        if isinstance(code, int):
+            self._ended_by = code
 
     def _heard(self, guest: Guest, witness: Witness, data: Any, at_s: float | None) -> None:
         self._of(guest)

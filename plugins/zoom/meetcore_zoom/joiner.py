@@ -80,6 +80,10 @@ SETTLES_S = 20.0
 AWAY_LOOKS = 3
 MISSING = frozenset({PageState.NOT_FOUND, PageState.NOT_STARTED})
 
+ELSEWHERE_HINT = (
+    "Whoever the bot comes as (its account, or the person who was registered) is in this meeting"
+    " already, on another device: have the other leave, or name another account."
+)
 HINTS: Mapping[PageState, str] = {
     PageState.WAITING: (
         'The host must press "Admit" beside the bot\'s name in the Participants panel.'
@@ -186,6 +190,9 @@ class ZoomJoiner(GuestJoiner):
             return StateSeen(PageState.SIGN_IN, detail=detail)
         if seen.state is PageState.ENDED and not seen.by:
             return StateSeen(PageState.UNKNOWN)  # an address that means so only after a call
+        if seen.state is PageState.MOVED:
+            # Nobody moved what was not here: whoever the bot comes as is in the meeting already.
+            return StateSeen(PageState.REFUSED, seen.by, seen.detail, hint=ELSEWHERE_HINT)
         if seen.state is PageState.WAITING:
             self._missing_since_s = None
         if seen.state in MISSING or seen.state is PageState.WAITING_FOR_HOST:

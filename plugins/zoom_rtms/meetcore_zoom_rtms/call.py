@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import random
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import trio
 from attrs import define, field
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    ConnectionTimeout,
-    DisconnectionTimeout,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import WebSocketConnection
 
 from meetcore import (
     Admitted,
@@ -30,6 +21,7 @@ from meetcore import (
     Capability,
     CaptureHealth,
     Chunk,
+    CommandRefused,
     EndReason,
     Evidence,
     MeetingLink,
@@ -37,24 +29,32 @@ from meetcore import (
     Signal,
     StepWorked,
 )
-from meetcore_zoom_rtms.ends import end_of_stream, refusal
+from meetcore_zoom_rtms.ends import end_of_stream
 from meetcore_zoom_rtms.meeting import MeetingReader
 from meetcore_zoom_rtms.options import RtmsOptions
+from meetcore_zoom_rtms.sessions import Sessions
+from meetcore_zoom_rtms.sockets import (
+    AWAY,
+    Refused,
+    answer,
+    connected,
+    is_allowed,
+    messages,
+    send,
+    strange_server,
+)
 from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, StreamAddress
 from meetcore_zoom_rtms.tracks import Clocks, Hole, Tracks
 from meetcore_zoom_rtms.wire import (
     EventType,
     MsgType,
-    SessionState,
     Status,
     StopReason,
     StreamState,
     close_request,
     event_subscription,
-    keep_alive_answer,
     media_handshake,
     pcm_of,
-    read_message,
     ready,
     signalling_handshake,
     signature,
@@ -62,27 +62,15 @@ from meetcore_zoom_rtms.wire import (
 
 __all__ = ["Windows", "open_rtms_call"]
 
-HANDSHAKE_WITHIN_S = 10.0
-SILENT_FOR_S = 65.0
 CLOSE_WITHIN_S = 4.0
 FILL_EVERY_S = 0.2
-_LONGEST_MESSAGE = 4 * 1024 * 1024
+RECENT_S = 60.0
+"""A connection that is younger is none that Zoom says is lost: it was made since."""
 _MOST_DUPLICATES = 3
 _MAY_BE_OURS = (
     Status.DUPLICATE_SIGNALLING,
     Status.MEDIA_CONNECTION_EXISTS,
     Status.DUPLICATE_MEDIA,
-)
-_AWAY = (
-    ConnectionClosed,
-    ConnectionRejected,
-    ConnectionTimeout,
-    DisconnectionTimeout,
-    HandshakeError,
-    OSError,
-    trio.TooSlowError,
-    trio.BrokenResourceError,
-    trio.ClosedResourceError,
 )
 
 
@@ -110,27 +98,27 @@ class Windows:
 WINDOWS = Windows()
 
 
-class _Refused(Exception):
-    """A handshake was answered with a status."""
-
-    def __init__(self, message: Mapping[str, Any], where: str) -> None:
-        super().__init__(where)
-        self.status = message.get("status_code", message.get("status"))
-        self.reason, self.evidence = refusal(self.status, message.get("reason"), where)
-
-
 @define(eq=False)
 class _Connection:
-    """One of the two connections: whether it is there, and since when not."""
+    """One of the two connections: whether it is there, and since when or since when not."""
 
     where: str
     window_s: float
     socket: WebSocketConnection | None = None
+    came_at: float = 0.0
     away_since: float | None = None
     failures: int = 0
+    refusals: int = 0
+    attempt: trio.CancelScope = field(factory=trio.CancelScope)
 
     def came(self, socket: WebSocketConnection) -> None:
         self.socket, self.away_since, self.failures = socket, None, 0
+        self.came_at = trio.current_time()
+
+    def move(self) -> None:
+        """Leave the server it is at, or is being made to; how long it may be away begins anew."""
+        self.socket, self.away_since, self.failures, self.refusals = None, None, 0, 0
+        self.attempt.cancel()
 
     def went(self) -> None:
         self.socket = None
@@ -164,6 +152,7 @@ class RtmsCall(Call):
     _admitted: bool = False
     _stopped: bool = False
     _paused: bool = False
+    _sessions: Sessions = field(factory=Sessions)
     _closing: bool = False
     _closed: trio.Event = field(factory=trio.Event)
     _clocks: Clocks = field(factory=Clocks)
@@ -184,12 +173,36 @@ class RtmsCall(Call):
         if socket is not None and not self._stopped:
             with trio.move_on_after(CLOSE_WITHIN_S):
                 try:
-                    await _send(socket, close_request(self.address.stream_id))
+                    await send(socket, close_request(self.address.stream_id))
                     await self._closed.wait()
-                except _AWAY:
+                except AWAY:
                     pass
         self._stopped = True
         self._scope.cancel()
+
+    async def reconnect(self, url: str) -> None:
+        """Go on at the server that Zoom has moved the stream to, or says that it lost us at."""
+        address = StreamAddress.read(url)
+        here = (self.address.meeting_uuid, self.address.stream_id)
+        if address is None or (address.meeting_uuid, address.stream_id) != here:
+            raise CommandRefused("This is no link of the stream that the bot receives.")
+        if not is_allowed(address.server_url, self.options.hosts):
+            raise CommandRefused(strange_server(address, self.options.hosts))
+        if self._stopped or self._closing:
+            raise CommandRefused("The stream has ended.")
+        await trio.lowlevel.checkpoint()
+        if address.server_url == self.address.server_url:
+            signalling = self._signalling
+            recent = trio.current_time() - signalling.came_at < RECENT_S
+            if signalling.socket is None or recent:
+                return  # it is being made, or was made since
+        self.address = address
+        self._media_url, self._media_known = None, trio.Event()
+        host = urlsplit(address.server_url).hostname
+        self.events.observe(StepWorked("server", f"the stream goes on at {host}"))
+        for connection in (self._signalling, self._media):
+            connection.move()
+            self._lost(connection)
 
     async def run(self) -> None:
         """Receive the stream until it ends."""
@@ -206,31 +219,39 @@ class RtmsCall(Call):
         self, connection: _Connection, serve: Callable[[WebSocketConnection], Any]
     ) -> None:
         """Have a connection served, again and again, until the stream ends or it stays away."""
-        duplicates = 0
         while not self._stopped:
-            try:
-                url = await self._url_of(connection)
-                async with _connected(url) as socket:
-                    await serve(socket)
-            except _Refused as refused:
-                duplicates += 1
-                # What is there already may be our own, which Zoom has not missed yet; and media is
-                # refused for any reason while the signalling is away, too.
-                ours = connection is self._media or refused.status in _MAY_BE_OURS
-                again = refused.status == Status.DUPLICATE_SIGNALLING or (self._admitted and ours)
-                if not again or (not self._admitted and duplicates > _MOST_DUPLICATES):
-                    self._refused(refused)
+            with trio.CancelScope() as connection.attempt:
+                if not await self._serve(connection, serve):
                     return
-            except _AWAY as error:
-                self._note(f"{connection.where} connection", error)
-            if self._stopped or self._closing:
-                return
-            self._lost(connection)
-            if connection.given_up:
-                words = f"the {connection.where} connection was away for {connection.window_s:g} s"
-                self._end(EndReason.CONNECTION_LOST, Evidence("connection", words))
-                return
-            await trio.sleep(self.windows.pause_s(connection.failures))
+                await trio.sleep(self.windows.pause_s(connection.failures))
+
+    async def _serve(
+        self, connection: _Connection, serve: Callable[[WebSocketConnection], Any]
+    ) -> bool:
+        """Have a connection served until it breaks; return whether it is to be made again."""
+        try:
+            url = await self._url_of(connection)
+            async with connected(url) as socket:
+                await serve(socket)
+        except Refused as refused:
+            connection.refusals += 1
+            # What is there already may be our own, which Zoom has not missed yet; and media is
+            # refused for any reason while the signalling is away, too.
+            ours = connection is self._media or refused.status in _MAY_BE_OURS
+            again = refused.status == Status.DUPLICATE_SIGNALLING or (self._admitted and ours)
+            if not again or (not self._admitted and connection.refusals > _MOST_DUPLICATES):
+                self._refused(refused)
+                return False
+        except AWAY as error:
+            self._note(f"{connection.where} connection", error)
+        if self._stopped or self._closing:
+            return False
+        self._lost(connection)
+        if connection.given_up:
+            words = f"the {connection.where} connection was away for {connection.window_s:g} s"
+            self._end(EndReason.CONNECTION_LOST, Evidence("connection", words))
+            return False
+        return True
 
     async def _url_of(self, connection: _Connection) -> str:
         if connection is self._signalling:
@@ -251,7 +272,7 @@ class RtmsCall(Call):
             words = f"no media within {self.request.join_timeout_s:g} s"
             self._end(EndReason.CLIENT_NEVER_LOADED, Evidence("media", words))
 
-    def _refused(self, refused: _Refused) -> None:
+    def _refused(self, refused: Refused) -> None:
         reason, evidence = refused.reason, refused.evidence
         if self._admitted and refused.status == Status.INVALID_STREAM:
             # It was there: it ended while we were away.
@@ -284,18 +305,18 @@ class RtmsCall(Call):
             self._proof(),
             sequence=random.getrandbits(30),
         )
-        answer = await _answer(socket, hello, MsgType.SIGNALLING_ANSWER)
-        if answer.get("status_code", answer.get("status")) != Status.OK:
-            raise _Refused(answer, "signalling")
-        self._media_url = self._media_server(answer)
+        answered = await answer(socket, hello, MsgType.SIGNALLING_ANSWER)
+        if answered.get("status_code", answered.get("status")) != Status.OK:
+            raise Refused(answered, "signalling")
+        self._media_url = self._media_server(answered)
         self._media_known.set()
-        await _send(socket, event_subscription())
+        await send(socket, event_subscription())
         self._signalling.came(socket)
         self.events.observe(StepWorked("signalling", "handshake accepted"))
         if self._media.socket is not None:
-            await _send(socket, ready(address.stream_id))
-        async with aclosing(_messages(socket)) as messages:
-            async for message in messages:
+            await send(socket, ready(address.stream_id))
+        async with aclosing(messages(socket)) as received:
+            async for message in received:
                 self._signalled(message)
                 if _is_interruption(message):
                     await self._part_with_media()
@@ -312,20 +333,22 @@ class RtmsCall(Call):
         urls = server.get("server_urls") if isinstance(server, Mapping) else None
         for kind in ("all", "audio"):
             url = urls.get(kind) if isinstance(urls, Mapping) else None
-            if isinstance(url, str) and _is_allowed(url, self.options.hosts):
+            if isinstance(url, str) and is_allowed(url, self.options.hosts):
                 return url
-        raise _Refused({"status_code": None, "reason": "no media server of Zoom"}, "signalling")
+        raise Refused({"status_code": None, "reason": "no media server of Zoom"}, "signalling")
 
     def _signalled(self, message: Mapping[str, Any]) -> None:
         kind = message["msg_type"]
+        stream_id = message.get("rtms_stream_id") or self.address.stream_id
+        if stream_id != self.address.stream_id:
+            return  # of another stream of the same meeting
         if kind == MsgType.EVENT and isinstance(message.get("event"), Mapping):
             self._observe(self._meeting.event(message["event"]))
         elif kind == MsgType.STREAM_STATE:
             self._stream_state(message)
         elif kind == MsgType.SESSION_STATE:
-            state = message.get("state")
-            if state in (SessionState.PAUSED, SessionState.RESUMED, SessionState.STARTED):
-                self._pause(state == SessionState.PAUSED)
+            self._sessions.take(message.get("rtms_session_id"), message.get("state"))
+            self._pause(self._sessions.paused)
         elif kind == MsgType.STREAM_CLOSE_ANSWER:
             self._closed.set()
 
@@ -338,7 +361,8 @@ class RtmsCall(Call):
             else:
                 self._end(*end_of_stream(stop_reason))
         elif state in (StreamState.PAUSED, StreamState.RESUMED):
-            self._pause(state == StreamState.PAUSED)
+            self._sessions.whole(paused=state == StreamState.PAUSED)
+            self._pause(self._sessions.paused)
 
     # --- media ---------------------------------------------------------------------------------
 
@@ -351,22 +375,22 @@ class RtmsCall(Call):
             mixed=self.options.audio == "mixed",
             captions=self.request.captions,
         )
-        answer = await _answer(socket, hello, MsgType.MEDIA_ANSWER)
-        if answer.get("status_code", answer.get("status")) != Status.OK:
-            raise _Refused(answer, "media")
+        answered = await answer(socket, hello, MsgType.MEDIA_ANSWER)
+        if answered.get("status_code", answered.get("status")) != Status.OK:
+            raise Refused(answered, "media")
         again = self._media.away_since is not None
         self._media.came(socket)
         self._tracks.resumed()
         signalling = self._signalling.socket
         if signalling is not None:
-            await _send(signalling, ready(address.stream_id))
+            await send(signalling, ready(address.stream_id))
         if not self._admitted:
             self._admitted = True
             self.events.observe(Admitted("Zoom accepted the media handshake"))
         elif again and not self._paused:
             self._healthy(True, "the media connection is there again")
-        async with aclosing(_messages(socket)) as messages:
-            async for message in messages:
+        async with aclosing(messages(socket)) as received:
+            async for message in received:
                 self._received(message)
 
     def _received(self, message: Mapping[str, Any]) -> None:
@@ -432,62 +456,6 @@ class RtmsCall(Call):
         self.events.observe(StepWorked(f"{what} lost", words))
 
 
-# --- sockets -----------------------------------------------------------------------------------
-
-
-def _is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
-    """Whether a server may get a handshake: one of Zoom's, encrypted; or named, on this machine."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    named = any(host == each or host.endswith(f".{each}") for each in hosts)
-    loopback = host in ("127.0.0.1", "::1", "localhost")
-    return named and (parts.scheme == "wss" or (parts.scheme == "ws" and loopback))
-
-
-async def _dialled(url: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-    """Return a stream to a server, encrypted where the URL says so."""
-    parts = urlsplit(url)
-    host, tls = parts.hostname or "", parts.scheme == "wss"
-    stream = await trio.open_tcp_stream(host, parts.port or (443 if tls else 80))
-    if not tls:
-        return stream
-    context = ssl.create_default_context()
-    return trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[WebSocketConnection]:
-    """Hold a connection; it is closed quickly, whatever the other side does."""
-    parts = urlsplit(url)
-    resource = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    trouble: Exception | None = None
-    with trio.fail_after(HANDSHAKE_WITHIN_S):
-        stream = await _dialled(url)
-    try:
-        async with trio.open_nursery() as nursery:
-            try:
-                with trio.fail_after(HANDSHAKE_WITHIN_S):
-                    socket = await wrap_client_stream(
-                        nursery,
-                        stream,
-                        parts.netloc.rpartition("@")[2],
-                        resource,
-                        max_message_size=_LONGEST_MESSAGE,
-                    )
-                try:
-                    yield socket
-                finally:
-                    with trio.CancelScope(shield=True), trio.move_on_after(1.0):
-                        await socket.aclose()
-            except (*_AWAY, _Refused) as error:
-                trouble = error  # raised again outside of the nursery, which puts it in a group
-            nursery.cancel_scope.cancel()
-    finally:
-        await trio.aclose_forcefully(stream)
-    if trouble is not None:
-        raise trouble
-
-
 def _is_interruption(message: Mapping[str, Any]) -> bool:
     """Whether Zoom says that it reaches nobody by the media connection any more."""
     kind = message["msg_type"]
@@ -498,40 +466,6 @@ def _is_interruption(message: Mapping[str, Any]) -> bool:
     reason = message.get("stop_reason", message.get("reason"))
     interrupted = message.get("state") == StreamState.INTERRUPTED
     return kind == MsgType.STREAM_STATE and interrupted and reason == StopReason.MEDIA_INTERRUPTED
-
-
-async def _send(socket: WebSocketConnection, text: str) -> None:
-    with trio.fail_after(HANDSHAKE_WITHIN_S):
-        await socket.send_message(text)
-
-
-async def _answer(socket: WebSocketConnection, hello: str, kind: MsgType) -> Mapping[str, Any]:
-    """Send a handshake; return its answer."""
-    with trio.fail_after(HANDSHAKE_WITHIN_S):
-        await _send(socket, hello)
-        async with aclosing(_messages(socket)) as messages:
-            async for message in messages:
-                if message["msg_type"] == kind:
-                    return message
-    raise trio.TooSlowError
-
-
-async def _messages(socket: WebSocketConnection) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield what comes; questions whether we live are answered, what is no message passed over.
-
-    Raises:
-        trio.TooSlowError: Nothing came for 65 s, in which Zoom asks several times.
-    """
-    while True:
-        with trio.fail_after(SILENT_FOR_S):
-            raw = await socket.get_message()
-        message = read_message(raw)
-        if message is None:
-            continue
-        if message["msg_type"] == MsgType.KEEP_ALIVE:
-            await _send(socket, keep_alive_answer(message))
-        else:
-            yield message
 
 
 @asynccontextmanager
@@ -556,11 +490,10 @@ async def open_rtms_call(
             "Zoom's streams need an app: client_id and client_secret are not set.",
             "Set them in [plugins.zoom_rtms]; the plugin's README says how to make the app.",
         )
-    if not _is_allowed(address.server_url, options.hosts):
-        host = urlsplit(address.server_url).hostname
+    if not is_allowed(address.server_url, options.hosts):
         raise MeetingRefused(
             EndReason.INVALID_MEETING_URL,
-            f"The stream's server {host} is none of {', '.join(options.hosts)}, over wss.",
+            strange_server(address, options.hosts),
             "A gateway of your own can be named in `hosts` of [plugins.zoom_rtms].",
         )
     call = RtmsCall(address, request, events, options, windows)

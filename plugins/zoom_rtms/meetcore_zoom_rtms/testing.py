@@ -9,7 +9,8 @@
         zoom.end(StopReason.MEETING_ENDED)
 
 It checks what a client sends as Zoom does, and can misbehave as Zoom's servers may: refuse a
-handshake, break a connection, keep what is said meanwhile, send it twice, send what nobody knows.
+handshake, break a connection, keep what is said meanwhile, send it twice, send what nobody knows,
+fail as a whole and go on with another server.
 It was made from public documentation; it is not Zoom.
 """
 
@@ -84,6 +85,7 @@ class RtmsSimulator:
     captions: bool = False
     handshakes: list[str] = field(factory=list)
     closed_by_client: bool = False
+    _servers: list[tuple[str, str]] = field(factory=list)
     _media_url: str = ""
     _signalling: WebSocketConnection | None = None
     _media: WebSocketConnection | None = None
@@ -92,6 +94,7 @@ class RtmsSimulator:
     _kept: deque[dict[str, Any]] = field(factory=lambda: deque(maxlen=_KEPT))
     _outgoing: trio.MemorySendChannel[tuple[str, dict[str, Any]]] = field(init=False)
     _incoming: trio.MemoryReceiveChannel[tuple[str, dict[str, Any]]] = field(init=False)
+    _tellings: int = 0
     _epoch_ms: int = 1_790_000_000_000
 
     def __attrs_post_init__(self) -> None:
@@ -115,14 +118,15 @@ class RtmsSimulator:
         )
 
     def webhook(self, event: str = "meeting.rtms_started") -> dict[str, Any]:
-        """Return what Zoom would tell the app's webhook."""
+        """Return what Zoom would tell the app's webhook; each call is another telling."""
         payload = {
             "meeting_uuid": self.meeting_uuid,
             "operator_id": "operator",
             "rtms_stream_id": self.stream_id,
             "server_urls": self.signalling_url,
         }
-        return {"event": event, "event_ts": self.now_ms(), "payload": payload}
+        self._tellings += 1
+        return {"event": event, "event_ts": self.now_ms() + self._tellings, "payload": payload}
 
     def now_ms(self) -> int:
         """Return the time that packets are stamped with."""
@@ -181,10 +185,19 @@ class RtmsSimulator:
         content = {**_person(user_id, name), "data": text, "timestamp": self.now_ms()}
         self._media_message({"msg_type": int(MsgType.TRANSCRIPT), "content": content})
 
-    def pause(self, *, paused: bool = True) -> None:
-        """Let the stream be paused in the meeting, or go on."""
-        state = SessionState.PAUSED if paused else SessionState.RESUMED
-        self._signal({"msg_type": int(MsgType.SESSION_STATE), "state": int(state)})
+    def pause(self, *, paused: bool = True, session_id: str = "session-1") -> None:
+        """Let a session of the stream be paused in the meeting, or go on."""
+        self.session(SessionState.PAUSED if paused else SessionState.RESUMED, session_id)
+
+    def session(self, state: SessionState, session_id: str = "session-1") -> None:
+        """Say how a session of the stream stands: there may be one for each user of the app."""
+        message = {
+            "msg_type": int(MsgType.SESSION_STATE),
+            "state": int(state),
+            "rtms_session_id": session_id,
+            "timestamp": self.now_ms(),
+        }
+        self._signal(message)
 
     def end(self, stop_reason: int = StopReason.MEETING_ENDED) -> None:
         """End the stream."""
@@ -217,6 +230,16 @@ class RtmsSimulator:
         """Say that the media connection is dead, and leave it open, as behind a dead router."""
         self._ready = trio.Event()
         self._event(EventType.MEDIA_INTERRUPTED)
+
+    def fail_over(self) -> None:
+        """Let the servers die without a word and another pair have the stream: `webhook` says so.
+
+        Connections to the old ones stay open, as behind a dead router, and new ones are taken and
+        never answered.
+        """
+        self._ready = trio.Event()
+        self._signalling = self._media = None
+        self.signalling_url, self._media_url = self._servers[1]
 
     async def break_signalling(self) -> None:
         """Break the signalling connection."""
@@ -254,11 +277,11 @@ class RtmsSimulator:
         wanted = signature(self.client_id, self.client_secret, self.meeting_uuid, self.stream_id)
         return bool(message.get("signature") == wanted)
 
-    async def _serve_signalling(self, request: WebSocketRequest) -> None:
+    async def _serve_signalling(self, which: int, request: WebSocketRequest) -> None:
         socket = await request.accept()
         try:
             hello = json.loads(await socket.get_message())
-            if self.answer_nothing:
+            if self.answer_nothing or self._servers[which][0] != self.signalling_url:
                 await trio.sleep_forever()
             status = self.refuse_signalling.pop(0) if self.refuse_signalling else Status.OK
             if not self._is_signed(hello):
@@ -275,7 +298,9 @@ class RtmsSimulator:
                 self._signalling = socket
             await socket.send_message(json.dumps(answer))
             while status == Status.OK:
-                await self._signalled(json.loads(await socket.get_message()))
+                message = json.loads(await socket.get_message())
+                if socket is self._signalling:
+                    await self._signalled(message)
         except ConnectionClosed:
             pass
         finally:
@@ -329,12 +354,14 @@ async def open_simulator() -> AsyncIterator[RtmsSimulator]:
     simulator = RtmsSimulator()
     async with trio.open_nursery() as nursery:
         start = partial(serve_websocket, host="127.0.0.1", port=0, ssl_context=None)
-        signalling: WebSocketServer = await nursery.start(
-            partial(start, simulator._serve_signalling)
-        )
-        media: WebSocketServer = await nursery.start(partial(start, simulator._serve_media))
-        simulator.signalling_url = f"ws://127.0.0.1:{signalling.port}/signalling"
-        simulator._media_url = f"ws://127.0.0.1:{media.port}/media"
+        for which in range(2):
+            serve = partial(simulator._serve_signalling, which)
+            signalling: WebSocketServer = await nursery.start(partial(start, serve))
+            media: WebSocketServer = await nursery.start(partial(start, simulator._serve_media))
+            host = "ws://127.0.0.1"
+            urls = (f"{host}:{signalling.port}/signalling", f"{host}:{media.port}/media")
+            simulator._servers.append(urls)
+        simulator.signalling_url, simulator._media_url = simulator._servers[0]
         nursery.start_soon(simulator._deliver)
         yield simulator
         nursery.cancel_scope.cancel()

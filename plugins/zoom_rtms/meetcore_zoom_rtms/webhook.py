@@ -1,4 +1,4 @@
-"""Zoom's webhook: a stream has started, so a bot is sent to it."""
+"""Zoom's webhook: a stream has started, so a bot is sent to it; or it has moved, and so does it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,23 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore import ConfigError, MeetcoreError, Secret, build_options
+from meetcore import (
+    TERMINAL,
+    CommandRefused,
+    ConfigError,
+    EndReason,
+    MeetcoreError,
+    Reconnect,
+    Secret,
+    State,
+    build_options,
+)
 from meetcore.gateway import (
     App,
     BadBody,
+    BotQuery,
     BotRequest,
+    BotRow,
     Client,
     ErrorAnswer,
     ErrorTable,
@@ -25,13 +37,22 @@ from meetcore.gateway import (
     Service,
 )
 from meetcore_zoom_rtms.options import ReceiverOptions
-from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, link_of_webhook
+from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, StreamAddress, link_of_webhook
 
 __all__ = ["WebhookReceiver", "add_to", "signed_by"]
 
 WHERE = "[plugins.server.dialects.zoom_rtms]"
 OLDEST_S = 300.0
 _STARTED = ("meeting.rtms_started", "webinar.rtms_started")
+_INTERRUPTED = ("meeting.rtms_interrupted", "webinar.rtms_interrupted")
+_UNFINISHED = frozenset(State) - TERMINAL
+_MAY_GO_ON = (
+    EndReason.CONNECTION_LOST,
+    EndReason.MEETING_ENDED,
+    EndReason.MEETING_NOT_FOUND,
+    EndReason.CLIENT_NEVER_LOADED,
+)
+"""Ends by which a bot of a server that failed may have taken its stream for over."""
 _LONGEST_BODY = 64 * 1024
 
 REFUSE = ErrorTable(
@@ -86,8 +107,11 @@ class WebhookReceiver:
         payload = payload if isinstance(payload, dict) else {}
         if message.get("event") == "endpoint.url_validation":
             return Reply(json=self._validation(payload))
+        told_at = str(message.get("event_ts"))
         if message.get("event") in _STARTED:
-            await self._send_bot(payload)
+            await self._started(payload, told_at)
+        elif message.get("event") in _INTERRUPTED:
+            await self._interrupted(payload, told_at)
         # That a stream stopped is told on its own connection, with the reason.
         return Reply(json={"status": "ok"})
 
@@ -109,20 +133,64 @@ class WebhookReceiver:
         digest = hmac.new(self.secret.reveal().encode(), token.encode(), hashlib.sha256)
         return {"plainToken": token, "encryptedToken": digest.hexdigest()}
 
-    async def _send_bot(self, payload: dict[str, Any]) -> None:
+    async def _started(self, payload: dict[str, Any], told_at: str) -> None:
+        """Send a bot to a stream; where one is there, a server failed and another has the stream.
+
+        Zoom sends what it heard no answer to again, word for word: that moves nothing.
+        """
         link = link_of_webhook(payload)
-        if link is None:
+        address = StreamAddress.read(link) if link is not None else None
+        if link is None or address is None:
             raise BadBody("meeting_uuid, rtms_stream_id or server_urls is missing.")
-        inner = payload.get("object")
-        stream_id = payload.get("rtms_stream_id") or (inner or {}).get("rtms_stream_id")
+        client = await self._client()
+        bot = await self._bot_at(client, address)
+        if bot is not None:
+            if bot.extras.get("told_at") != told_at:
+                await self._move(bot, link, told_at)
+            return
+        key = f"{PLATFORM_NAME}:{address.stream_id}"
+        bot = await self._send(client, link, told_at, key)
+        again = bot.ended and bot.extras.get("told_at") != told_at
+        if again and bot.reason in _MAY_GO_ON:  # nobody stopped it: the failed server ended it
+            await self._send(client, link, told_at, f"{key}:{told_at}")
+
+    async def _interrupted(self, payload: dict[str, Any], told_at: str) -> None:
+        """Have the bot at a stream connect again, where Zoom says."""
+        link = link_of_webhook(payload)
+        address = StreamAddress.read(link) if link is not None else None
+        if link is None or address is None:
+            return  # not where: the bot goes on trying where it was
+        bot = await self._bot_at(await self._client(), address)
+        if bot is not None:
+            await self._move(bot, link, told_at)
+
+    async def _bot_at(self, client: Client, address: StreamAddress) -> BotRow | None:
+        query = BotQuery(
+            dialect=PLATFORM_NAME, native_id=address.meeting_uuid, states=_UNFINISHED, limit=None
+        )
+        for bot in await self.service.bots(client, query):
+            there = StreamAddress.read(bot.url)
+            if there is not None and there.stream_id == address.stream_id:
+                return bot
+        return None
+
+    async def _move(self, bot: BotRow, link: str, told_at: str) -> None:
+        try:
+            await self.service.perform(bot, Reconnect(link, id=f"{PLATFORM_NAME}:{told_at}"))
+        except CommandRefused:
+            if link != bot.url:  # or it is on its way there, and Zoom is to say it again
+                raise
+
+    async def _send(self, client: Client, link: str, told_at: str, key: str) -> BotRow:
         order = BotRequest(
             url=link,
             dialect=PLATFORM_NAME,
             name=self.options.name,
             transcriber=None if self.options.transcriber == "none" else self.options.transcriber,
-            idempotency_key=f"{PLATFORM_NAME}:{stream_id}",
+            extras={"told_at": told_at},
+            idempotency_key=key,
         )
-        await self.service.create(await self._client(), order)
+        return await self.service.create(client, order)
 
     async def _client(self) -> Client:
         key = self.options.api_key

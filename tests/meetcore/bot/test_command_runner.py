@@ -19,6 +19,7 @@ from meetcore.model.commands import (
     MarkTopic,
     NameVoice,
     PauseRecording,
+    Reconnect,
     SendChat,
     ShareImage,
     SharePage,
@@ -30,7 +31,7 @@ from meetcore.model.commands import (
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.signals import CallEnded, Knocked
 from meetcore.plugin.platform import Capability
-from tests.meetcore.conftest import Stage, end_of, events_of, kinds
+from tests.meetcore.conftest import Stage, StageCall, end_of, events_of, kinds
 
 EXAMPLES = {
     "stop": meetcore.Stop(),
@@ -44,6 +45,7 @@ EXAMPLES = {
     "share_page": SharePage("https://status.example.com"),
     "stop_sharing": StopSharing(),
     "answer_person": AnswerPerson(),
+    "reconnect": Reconnect("stage:elsewhere"),
     "name_voice": NameVoice("room", "1", "Grace"),
     "mark_topic": MarkTopic("budget"),
     "exclude_participant": ExcludeParticipant("ada"),
@@ -51,7 +53,7 @@ EXAMPLES = {
     "pause": PauseRecording(),
     "resume": meetcore.ResumeRecording(),
 }
-NOT_STOP = sorted(set(EXAMPLES) - {"stop"})
+NOT_STOP = sorted(set(EXAMPLES) - {"stop", "reconnect"})
 
 
 def test_there_is_an_example_of_every_command():
@@ -78,6 +80,31 @@ async def test_outside_of_the_call_a_command_is_refused_by_the_state_it_found(
         await bot.perform(EXAMPLES[command])
     answers = [(e.command, e.ok) for e in kinds(events_of(bot), meetcore.CommandAnswered)]
     assert answers[:3] == [(command, False), (command, False), ("stop", True)]
+
+
+async def test_where_a_meeting_is_now_is_passed_on_in_every_state(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        await bot.reconnect("stage:1")
+        stage.events.observe(Knocked())
+        await bot.perform(Reconnect("stage:2", by="api"))
+        stage.admit()
+        await bot.reconnect("stage:3")
+        assert stage.reconnected == ["stage:1", "stage:2", "stage:3"]
+        await bot.stop()
+        await bot.wait_ended()
+        with pytest.raises(CommandRefused, match="completed"):
+            await bot.reconnect("stage:4")
+
+
+async def test_a_platform_that_moves_no_meetings_says_so(tmp_path, autojump_clock, monkeypatch):
+    stage = Stage()
+    monkeypatch.setattr(StageCall, "reconnect", meetcore.Call.reconnect)
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        with pytest.raises(CapabilityMissing, match="cannot reconnect"):
+            await bot.reconnect("stage:1")
+        await bot.stop()
 
 
 async def test_stop_after_the_end_is_no_trouble(tmp_path, autojump_clock):

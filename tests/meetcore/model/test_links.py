@@ -70,6 +70,9 @@ MEETINGS = [
     ("zoom.us/j/123-456-7890", "zoom", "1234567890", None),
     ("https://zoom.us/j/843%203562%206851", "zoom", "84335626851", None),
     ("https://zoom.us/j/1234567890?pwd%3Dabc", "zoom", "1234567890", "abc"),
+    ("https://zoom.us/j/1234567890?from=x&pwd%3Dabc", "zoom", "1234567890", "abc"),
+    ("https://zoom.us/j/1234567890?pwd%3da%26b%3Dc&from=x", "zoom", "1234567890", "a&b=c"),
+    ("https://zoom.us/j/1234567890?from=x&pwd=a%3Db", "zoom", "1234567890", "a=b"),
     ("843 3562 6851", "zoom", "84335626851", None),
     # Teams
     (TEAMS + JOIN + CONTEXT, "teams", THREAD, None),

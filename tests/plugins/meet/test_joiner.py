@@ -23,6 +23,7 @@ from meetcore_browser.browser import Browser
 from meetcore_browser.selectors import Control, Selector
 from meetcore_browser.testing import until
 from tests.plugins.meet.visits import CODE, PACK, PEOPLE, device, visit
+from tests.standins.accounts import ACCOUNT_NAME, own_name_in_list, sign_in
 from tests.standins.site import StandinSite
 
 pytestmark = pytest.mark.browser
@@ -209,6 +210,72 @@ async def test_of_two_buttons_in_an_unknown_language_none_is_pressed(
         ended = await at.ended()
         assert ended.reason is EndReason.CLIENT_NEVER_LOADED
         assert not {"Rejoindre", "Basculer ici"} & set(at.clicked())
+
+
+async def test_an_account_that_is_in_the_call_elsewhere_comes_as_well_and_moves_nobody(
+    browser: Browser, site: StandinSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = sign_in(monkeypatch, tmp_path, "meet")
+    switches = {"account": ACCOUNT_NAME, "elsewhere": "listed"}
+    async with visit(browser, site, tmp_path, switches=switches, **options) as at:
+        await at.inside()
+        assert [each["name"] for each in at.room.reported("joined")] == [ACCOUNT_NAME]
+        assert len(at.room.reported("other ways")) == 1
+        assert not at.room.reported("moved")
+
+
+async def test_an_account_that_could_only_be_moved_is_not_and_that_is_said(
+    browser: Browser, site: StandinSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_meet.joiner.ELSEWHERE_S", 1.0)
+    options = sign_in(monkeypatch, tmp_path, "meet")
+    switches = {"account": ACCOUNT_NAME, "elsewhere": "only"}
+    async with visit(browser, site, tmp_path, switches=switches, **options) as at:
+        ended = await at.ended()
+        assert (ended.reason, ended.evidence.signal) == (EndReason.BOT_BLOCKED, "refused")
+        assert "in the call elsewhere" in ended.evidence.detail
+        assert "have the other leave" in (ended.evidence.hint or "")
+        assert not at.room.reported("moved")
+
+
+async def test_an_account_that_is_asked_for_a_guests_name_has_lost_its_session(
+    browser: Browser, site: StandinSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_browser.guest.attempt.SIGNING_IN_S", 0.5)
+    options = sign_in(monkeypatch, tmp_path, "meet")
+    async with visit(browser, site, tmp_path, **options) as at:
+        ended = await at.ended()
+        assert (ended.reason, ended.evidence.signal) == (
+            EndReason.SIGN_IN_REQUIRED,
+            "session_expired",
+        )
+        assert "has expired" in ended.evidence.detail
+        assert "meetcore login meet --identity notes-bot" in (ended.evidence.hint or "")
+        assert not at.room.reported("joined")
+        assert "notes-bot expired: sign in again" in at.steps()
+
+
+async def test_who_is_signed_in_is_asked_for_no_name_and_knows_itself_by_the_accounts(
+    browser: Browser, site: StandinSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = sign_in(monkeypatch, tmp_path, "meet")
+    switches = {"account": ACCOUNT_NAME, "lobby": False}
+    async with visit(browser, site, tmp_path, switches=switches, **options) as at:
+        await at.inside()
+        assert [each["name"] for each in at.room.reported("joined")] == [ACCOUNT_NAME]
+        assert await own_name_in_list(at.events) == ACCOUNT_NAME
+
+
+async def test_a_question_in_a_language_without_words_is_agreed_to_and_told(
+    browser: Browser, site: StandinSite, tmp_path: Path
+) -> None:
+    async with visit(browser, site, tmp_path, switches={"lobby": False}) as at:
+        await at.inside()
+        at.room.tell("asks", text="この通話は録画されています", no="退出", ok="今すぐ参加")
+        notice = await at.until(NoticeSeen)
+        assert (notice.kind, notice.answer) == ("consent", "今すぐ参加")
+        assert "録画" in notice.text
+        assert [each["action"] for each in at.room.reported("answered")] == ["ok"]
 
 
 async def test_who_is_sent_to_wait_for_the_host_says_so(

@@ -109,7 +109,6 @@ async def test_how_the_host_ends_it_in_german(
 @pytest.mark.parametrize(
     ("wall", "reason"),
     [
-        ("early", "meeting_not_started"),
         ("sign_in", "sign_in_required"),
         ("encrypted", "client_never_loaded"),
         ("bad_url", "meeting_not_found"),

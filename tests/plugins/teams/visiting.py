@@ -26,7 +26,7 @@ from meetcore_browser.testing import KeepingCallEvents, until
 from meetcore_teams.joiner import PACK, TeamsJoiner
 from meetcore_teams.options import TeamsOptions
 from meetcore_teams.platform import TeamsPlatform
-from tests.standins.site import StandinRoom, serve_standin
+from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
 STANDIN = Path(__file__).parents[2] / "standins" / "teams"
 ROOM = "1234567890123"
@@ -41,7 +41,7 @@ class Visit:
     room: StandinRoom
     events: KeepingCallEvents
     joiner: TeamsJoiner
-    origin: str
+    site: StandinSite
 
     @property
     def guest(self) -> Any:
@@ -133,4 +133,4 @@ async def visit(
             joiner, parsed, request, events, capabilities, browser=browser
         ) as call:
             await until(lambda: call._attempt is not None)
-            yield Visit(call, opened, events, joiner, site.origin)
+            yield Visit(call, opened, events, joiner, site)

@@ -112,6 +112,15 @@ async def test_a_preview_that_asks_for_a_passcode_wants_one_at_once() -> None:
     assert joiner().conclude(told, seen(S.PRE_JOIN), look).state is S.PRE_JOIN
 
 
+async def test_who_is_in_the_meeting_already_is_refused_before_the_call_and_moved_after() -> None:
+    zoom, who = joiner(), guest()
+    told = zoom.conclude(who, seen(S.MOVED), at())
+    assert (told.state, told.detail) == (S.REFUSED, "words")
+    assert "on another device" in told.hint
+    who.follower.take(seen(S.IN_CALL), 0.0)
+    assert zoom.conclude(who, seen(S.MOVED), at()).state is S.MOVED
+
+
 async def test_a_page_of_somebody_else_wants_an_account() -> None:
     zoom, who = joiner(), guest()
     away = at("https://login.example.com/?SAMLRequest=secret")

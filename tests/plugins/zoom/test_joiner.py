@@ -19,6 +19,7 @@ from meetcore import (
     NoticeSeen,
     Participant,
     RecipientRefused,
+    RecordingPermission,
     RosterSeen,
     SpeakingIndicated,
 )
@@ -430,8 +431,6 @@ async def test_notices_and_a_chat_that_is_off(browser: Browser, tmp_path: Path) 
         await until(lambda: len(at.events.of_type(NoticeSeen)) >= 2)
         kinds = {notice.kind: notice.answer for notice in at.events.of_type(NoticeSeen)}  # type: ignore[attr-defined]
         assert kinds == {"ai_notes": "", "recording": "Got it"}
-        at.room.tell("permission")
-        await until(lambda: {"what": "pressed", "text": "Cancel"} in at.room.reports)
         await until(lambda: Capability.SEND_CHAT not in at.call.capabilities)
         with pytest.raises(CommandFailed):
             await at.call.send_chat("hello")
@@ -443,6 +442,30 @@ async def test_notices_and_a_chat_that_is_off(browser: Browser, tmp_path: Path) 
         at.room.tell("devices", on=True)
         await at.room.until_reported("device", 4)
         assert not at.events.of_type(CallEnded)
+
+
+@pytest.mark.parametrize(
+    ("answer", "granted"),
+    [
+        ("The host has allowed you to record this meeting", True),
+        ("The host has denied your request to record", False),
+    ],
+)
+async def test_where_a_host_must_allow_a_recording_it_is_asked_for_and_told(
+    browser: Browser, tmp_path: Path, answer: str, granted: bool
+) -> None:
+    async with visit(browser, tmp_path, **OPEN) as at:
+        await at.inside()
+        at.room.tell("permission")
+        asked = await at.until(RecordingPermission)
+        assert asked.granted is None
+        assert "Permission needed" in asked.detail
+        assert {"what": "pressed", "text": "Request"} in at.room.reports
+        at.room.tell("permission_answer", text=answer)
+        told = await at.until(RecordingPermission, 2)
+        assert (told.granted, told.detail) == (granted, answer)
+        notices = [notice.kind for notice in at.events.of_type(NoticeSeen)]  # type: ignore[attr-defined]
+        assert notices == ["consent", "consent"]
 
 
 async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) -> None:

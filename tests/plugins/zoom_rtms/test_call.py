@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trio
+from attrs import evolve
 
 import meetcore
 from meetcore import (
@@ -17,6 +18,7 @@ from meetcore import (
     CaptionSeen,
     CaptureHealth,
     ChatArrived,
+    CommandRefused,
     EndReason,
     ParticipantAppeared,
     ParticipantGone,
@@ -26,9 +28,11 @@ from meetcore import (
 from meetcore.testing.conformance import RecordingCallEvents
 from meetcore_zoom_rtms.call import Windows, open_rtms_call
 from meetcore_zoom_rtms.platform import ZoomRtmsPlatform
+from meetcore_zoom_rtms.sessions import Sessions
+from meetcore_zoom_rtms.sockets import is_allowed
 from meetcore_zoom_rtms.stream_address import parse_link
 from meetcore_zoom_rtms.testing import RtmsSimulator, open_simulator
-from meetcore_zoom_rtms.wire import StopReason
+from meetcore_zoom_rtms.wire import SessionState, StopReason
 
 QUICK = Windows(signalling_s=2.0, media_s=2.0, first_pause_s=0.05)
 
@@ -317,6 +321,64 @@ async def test_the_signalling_comes_back_too(tmp_path):
     assert not [s for s in events.signals if isinstance(s, CallEnded)]
 
 
+async def test_a_stream_whose_server_dies_goes_on_at_the_one_that_zoom_names(tmp_path):
+    """The old server says nothing at all, and answers no new handshake either."""
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (call, events):
+        await zoom.streaming()
+        began = zoom.now_ms()
+        zoom.speak(7, tone(0.5), name="Ada", stamp_ms=began)
+        await heard(events, "user-7", 8000)
+        zoom.fail_over()
+        await call.reconnect(zoom.address.link())
+        await zoom.streaming()
+        zoom.speak(7, tone(0.5, 2000), name="Ada", stamp_ms=began + 2500)
+        zoom.join(9, "Cleo")
+        await events.wait_until(ParticipantAppeared, lambda s: s.participant.id == "9")
+        await heard(events, "user-7", 16_000)
+    assert zoom.handshakes == ["signalling", "media"] * 2
+    assert events.lost == [("user-7", 8000, 32_000, "connection")]
+    assert not [s for s in events.signals if isinstance(s, CallEnded)]
+
+
+async def test_what_says_where_the_stream_is_already_breaks_nothing(tmp_path):
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (call, events):
+        await call.reconnect(zoom.address.link())
+        await zoom.streaming()
+        await call.reconnect(zoom.address.link())
+        zoom.speak(7, tone(0.2), name="Ada")
+        await heard(events, "user-7", 3200)
+    assert zoom.handshakes == ["signalling", "media"]
+
+
+async def test_a_connection_that_zoom_has_lost_is_made_anew_at_the_same_server(
+    tmp_path, monkeypatch
+):
+    """It looks well from here, and is old enough for Zoom to mean it."""
+    monkeypatch.setattr("meetcore_zoom_rtms.call.RECENT_S", 0.0)
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (call, _):
+        await zoom.streaming()
+        await call.reconnect(zoom.address.link())
+        await until(lambda: zoom.handshakes == ["signalling", "media"] * 2)
+
+
+async def test_a_stream_goes_on_nowhere_but_at_a_server_of_zooms(tmp_path):
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (call, _):
+        await zoom.streaming()
+        another = evolve(zoom.address, stream_id="another")
+        strange = evolve(zoom.address, server_url="wss://zoom.us.example.org/x")
+        for link, words in (
+            (another.link(), "no link of the stream"),
+            ("https://zoom.us/j/123456789", "no link of the stream"),
+            (strange.link(), "none of 127.0.0.1"),
+        ):
+            with pytest.raises(CommandRefused, match=words):
+                await call.reconnect(link)
+        assert zoom.handshakes == ["signalling", "media"]
+        await call.leave()
+        with pytest.raises(CommandRefused, match="has ended"):
+            await call.reconnect(zoom.address.link())
+
+
 async def test_a_stream_that_is_gone_when_we_come_back_has_ended(tmp_path):
     async with open_simulator() as zoom, received(zoom, tmp_path) as (_, events):
         await zoom.streaming()
@@ -358,6 +420,48 @@ async def test_a_pause_in_the_meeting_is_no_silence(tmp_path):
     assert sum(lost[2] for lost in events.lost) == 12_800
 
 
+async def test_a_session_that_rests_is_not_the_stream(tmp_path):
+    """Each user for whom it is streamed has one; another stream's are none of ours."""
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (_, events):
+        await zoom.streaming()
+        zoom.session(SessionState.STARTED, "of Ben")
+        zoom.pause(session_id="of Ben")
+        for state in (4, 5):
+            zoom.send_raw(
+                "signalling",
+                {"msg_type": 8, "rtms_stream_id": "another", "state": state, "stop_reason": 6},
+            )
+        zoom.join(9, "Cleo")
+        await events.wait_for(ParticipantAppeared)
+        assert not [s for s in events.signals if isinstance(s, (CaptureHealth, CallEnded))]
+        zoom.pause(session_id="of Ada")  # with which it began, before us
+        await events.wait_until(CaptureHealth, lambda s: not s.healthy)
+        zoom.pause(paused=False, session_id="of Ben")
+        await events.wait_until(CaptureHealth, lambda s: s.healthy)
+
+
+@pytest.mark.parametrize(
+    ("told", "paused"),
+    [
+        ([("a", 3)], True),
+        ([("a", 3), ("a", 4)], False),
+        ([("b", 2), ("b", 3)], False),
+        ([("b", 2), ("b", 3), ("a", 3)], True),
+        ([("b", 2), ("b", 3), ("a", 5)], True),
+        ([("b", 2), ("b", 5)], False),
+        ([("a", 5)], False),
+        ([(None, 3)], True),
+        ([("b", 2), (None, 3), (None, 4)], False),
+        ([("a", "?"), ("a", 1), ([], 3), ("a", None)], True),
+    ],
+)
+def test_a_stream_rests_when_all_its_sessions_do(told, paused):
+    sessions = Sessions()
+    for session_id, state in told:
+        sessions.take(session_id, state)
+    assert sessions.paused is paused
+
+
 async def test_leaving_has_zoom_close_the_stream(tmp_path):
     async with open_simulator() as zoom, received(zoom, tmp_path) as (call, events):
         await zoom.streaming()
@@ -382,9 +486,7 @@ async def test_leaving_has_zoom_close_the_stream(tmp_path):
     ],
 )
 async def test_only_zooms_servers_get_a_proof_that_we_are_the_app(server, hosts, taken):
-    from meetcore_zoom_rtms.call import _is_allowed
-
-    assert _is_allowed(server, hosts) is taken
+    assert is_allowed(server, hosts) is taken
 
 
 async def test_without_credentials_or_with_a_strange_server_there_is_no_call(tmp_path):

@@ -17,6 +17,7 @@ from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore_server.assembly import ServeOptions, open_server
 from meetcore_zoom_rtms.testing import open_simulator
 from meetcore_zoom_rtms.webhook import signed_by
+from meetcore_zoom_rtms.wire import StopReason
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.running import http
 
@@ -92,18 +93,82 @@ async def test_a_stream_that_starts_gets_a_bot_once_and_its_meeting_is_attended(
             assert secret not in path.read_text()
 
 
-async def test_a_stream_that_is_told_again_with_another_server_keeps_its_bot(tmp_path):
+async def wait_until(server, client, bot_id: str, *states: str) -> dict[str, Any]:
+    while True:
+        bot: dict[str, Any] = (await client.get(f"/v1/bots/{bot_id}")).json()
+        if bot["state"] in states:
+            return bot
+        await trio.sleep(0.05)
+
+
+@pytest.mark.parametrize("event", ["meeting.rtms_started", "meeting.rtms_interrupted"])
+async def test_a_stream_that_is_told_again_with_another_server_moves_its_bot_there(tmp_path, event):
+    async with (
+        open_simulator() as zoom,
+        serving(tmp_path, zoom) as server,
+        http(server, KEY) as client,
+    ):
+        first = zoom.webhook()
+        await client.post("/zoom_rtms/webhook", **signed(server, first))
+        await zoom.streaming()
+        zoom.fail_over()
+        again = zoom.webhook(event)
+        for each in (again, again, first):  # Zoom says again what it heard no answer to
+            answer = await client.post("/zoom_rtms/webhook", **signed(server, each))
+            assert answer.status_code == 200, answer.text
+        await zoom.streaming()
+        zoom.end()
+        (bot,) = (await client.get("/v1/bots")).json()["bots"]
+        bot = await wait_until(server, client, bot["id"], "completed", "failed")
+    assert bot["reason"] == "meeting_ended"
+    assert zoom.handshakes == ["signalling", "media"] * 2
+
+
+async def test_a_bot_that_the_failed_server_ended_is_followed_by_another(tmp_path):
+    async with (
+        open_simulator() as zoom,
+        serving(tmp_path, zoom) as server,
+        http(server, KEY) as client,
+    ):
+        first = zoom.webhook()
+        await client.post("/zoom_rtms/webhook", **signed(server, first))
+        await zoom.streaming()
+        (bot,) = (await client.get("/v1/bots")).json()["bots"]
+        zoom.end(StopReason.INSTANCE_INTERRUPTED)
+        await wait_until(server, client, bot["id"], "completed", "failed")
+        zoom.fail_over()
+        again = zoom.webhook()
+        for each in (first, again, again):
+            answer = await client.post("/zoom_rtms/webhook", **signed(server, each))
+            assert answer.status_code == 200, answer.text
+        await zoom.streaming()
+        assert len((await client.get("/v1/bots")).json()["bots"]) == 2
+        zoom.end()
+
+
+async def test_a_bot_that_a_person_stopped_does_not_come_back(tmp_path):
     async with (
         open_simulator() as zoom,
         serving(tmp_path, zoom) as server,
         http(server, KEY) as client,
     ):
         await client.post("/zoom_rtms/webhook", **signed(server, zoom.webhook()))
-        again = zoom.webhook()
-        again["payload"]["server_urls"] += "/another"
-        answer = await client.post("/zoom_rtms/webhook", **signed(server, again))
-        assert answer.status_code == 200
+        await zoom.streaming()
+        (bot,) = (await client.get("/v1/bots")).json()["bots"]
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        await wait_until(server, client, bot["id"], "completed", "failed")
+        for event in ("meeting.rtms_started", "meeting.rtms_interrupted"):
+            answer = await client.post("/zoom_rtms/webhook", **signed(server, zoom.webhook(event)))
+            assert answer.status_code == 200
         assert len((await client.get("/v1/bots")).json()["bots"]) == 1
+
+
+async def test_an_interruption_that_says_not_where_changes_nothing(tmp_path):
+    async with serving(tmp_path) as server, http(server, KEY) as client:
+        message = {"event": "meeting.rtms_interrupted", "payload": {"meeting_uuid": "u"}}
+        answer = await client.post("/zoom_rtms/webhook", **signed(server, message))
+        assert answer.status_code == 200
+        assert (await client.get("/v1/bots")).json()["bots"] == []
 
 
 async def test_the_address_is_confirmed_as_zoom_asks(tmp_path):

@@ -22,7 +22,9 @@ function leave() {
 // --- before the call ------------------------------------------------------------------------------
 
 function preJoin() {
+  if (switches.elsewhere) return elsewhere();
   const name = h("input", nameAttributes());
+  if (switches.account) name.value = switches.account; // who is signed in is asked for no name
   const join = button(switches.join_label ?? (switches.lobby === false ? W.now : W.ask), { jsname: "Qx7uuf" }, () => {
     if (!name.value) return;
     report("joined", { name: name.value, mic: devices.mic, camera: devices.camera });
@@ -44,10 +46,26 @@ function preJoin() {
     camera,
     ...others,
     phone,
-    h("div", { jscontroller: "x" }, name),
+    ...(switches.account ? [] : [h("div", { jscontroller: "x" }, name)]),
     join,
   );
   for (const one of switches.dialogs ?? []) document.body.append(preDialog(one));
+}
+
+// An account that is in the call on another device: to come as well is an offer among others, or none.
+function elsewhere() {
+  const move = button(W.switchHere, { jsname: "Qx7uuf" }, () => report("moved"));
+  const enough = { jsname: "Qx7uuf" };
+  const too = button(W.hereToo, enough, () => {
+    report("joined", { name: switches.account });
+    joining(switches.account);
+  });
+  const others = button(W.otherWays, { "aria-haspopup": "menu" }, () => {
+    list.replaceChildren(...(list.firstChild ? [] : [button(W.companion, enough), too, button(W.phone, enough)]));
+    report("other ways");
+  });
+  const list = h("div", {});
+  only(h("h2", {}, "…"), preview(), move, ...(switches.elsewhere === "only" ? [] : [others, list]));
 }
 
 function nameAttributes() {
@@ -118,6 +136,16 @@ const ACTS = {
   go: ({ path }) => history.replaceState(null, "", path) ?? only(h("p", {}, "…")),
   go_there: ({ url }) => location.assign(url),
   captcha: () => document.body.append(h("iframe", { src: "about:blank?recaptcha", width: 300, height: 76 })),
+  asks: ({ text, no, ok }) => {
+    const asks = h("div", { role: "dialog", "aria-modal": "true" }, h("p", {}, text));
+    const answer = (said, action) =>
+      button(said, { "data-mdc-dialog-action": action }, () => {
+        asks.remove();
+        report("answered", { action });
+      });
+    asks.append(answer(no, "cancel"), answer(ok, "ok"));
+    document.body.append(asks);
+  },
   markup: ({ tag, attributes, text }) => document.body.append(h(tag, attributes, text)),
 };
 

@@ -226,15 +226,24 @@
   const deny = () => retryScreen(switches.denied === "unworded" ? "Nope." : w.denied);
   const rejoin = () => button("Rejoin", null, { "data-tid": "anon-meeting-end-screen-rejoin-button" });
 
-  const roster = async (participants) => {
-    const stream = new Blob([JSON.stringify({ participants })]).stream().pipeThrough(new CompressionStream("deflate"));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    const body = btoa(String.fromCharCode(...bytes));
-    const url = "/v4/f/xyz/callAgent/1/conversation/rosterUpdate/";
+  const notify = (url, body) => {
     // Nobody answers at this address: what counts is that the client hears it on such a socket.
     window.notifications ??= new WebSocket(`ws://${location.host}/notifications`);
     window.notifications.dispatchEvent(new MessageEvent("message", { data: `3:::${JSON.stringify({ id: 1, url, body })}` }));
   };
+  const deflated = async (what) => {
+    const stream = new Blob([JSON.stringify(what)]).stream().pipeThrough(new CompressionStream("deflate"));
+    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    return btoa(String.fromCharCode(...bytes));
+  };
+  // An account hears of its other calls on the same socket, each by a name of the client's own.
+  const roster = async ({ participants, agent = "1", thread }) =>
+    notify(`/v4/f/xyz/callAgent/${agent}/tag/conversation/rosterUpdate/`, await deflated({ participants, threadId: thread }));
+  const snapshot = ({ of }) => fetch(`/standin/room?id=${of}&participants=/conv/${of}/`);
+  const endedBy = async ({ subCode, agent = "1", plain }) =>
+    plain
+      ? notify(`/v4/f/xyz/callAgent/${agent}/tag/call/end/`, { callEnd: { code: 0, subCode, phrase: "x" } })
+      : notify(`/v4/f/xyz/callAgent/${agent}/tag/conversation/conversationEnd/`, await deflated({ code: 0, subCode }));
 
   const act = (message) => {
     if (message.what === "admit" && switches.threat) {
@@ -245,7 +254,9 @@
     } else if (message.what === "deny" && state === "lobby") deny();
     else if (message.what === "remove" && state === "call") over("removed", w.removed);
     else if (message.what === "end" && state === "call") over("ended", switches.end_words ? w.ended : w.enjoy, switches.end_words ? "" : rejoin());
-    else if (message.what === "roster") roster(message.participants);
+    else if (message.what === "roster") roster(message);
+    else if (message.what === "snapshot") snapshot(message);
+    else if (message.what === "ended by") endedBy(message);
     else if (message.what === "drop") app.replaceChildren(make("p", {}, "?"));
     else if (call) call.act(message);
     else done.before.push(message);

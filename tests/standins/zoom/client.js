@@ -230,6 +230,7 @@ const ACTS = {
   chat: ({ who, text, direct }) => meeting.message(who, text, direct),
   record: ({ ai }) => meeting.record(ai),
   permission: () => meeting.dialog({ title: "Permission needed from Meeting Host", buttons: [["Request", null, true], ["Cancel"]] }),
+  permission_answer: ({ text }) => root.append(make(`<div class="notification" role="alert">${text}</div>`)),
   unmute: () => meeting.dialog({ title: say("unmute"), buttons: [["Stay Muted"], [say("unmute_button"), () => report("unmuted"), true]] }),
   reconnect: () => {
     meeting.trouble = meeting.dialog({ title: "Meeting Disconnected", body: say("reconnect"), buttons: [[say("leave_meeting")]] });

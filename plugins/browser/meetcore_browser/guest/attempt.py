@@ -28,6 +28,7 @@ from meetcore import (
     NoticeSeen,
     PersonAnswer,
     PersonNeeded,
+    RecordingPermission,
 )
 from meetcore_browser.errors import BrowserError, CallTimedOut, PageGone, StepFailed
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
@@ -51,6 +52,11 @@ ANSWER_GRACE_S = 2.0
 """How long a page may take to show that a person did what it wanted."""
 DUMB_LOOKS = 4
 """How many looks in a row the page may not answer."""
+SIGNING_IN_S = 3.0
+"""How long a page may show an account what it shows guests, before it knows who comes."""
+GONE_S = 60.0
+"""After how long what stood in the way and was gone counts as new when it comes back."""
+_LEAVE = {"asked": None, "given": True, "refused": False}
 
 _WAITING = frozenset({PageState.WAITING, PageState.WAITING_FOR_HOST})
 _REACHED = _WAITING | {PageState.IN_CALL}
@@ -75,6 +81,9 @@ class GuestAttempt:
     began_s: float
     failures: Counter[str] = field(factory=Counter)
     clicked: Counter[str] = field(factory=Counter)
+    gone_since: dict[str, float] = field(factory=dict)
+    as_guest_since: float | None = None
+    signed_in: bool = False
     dumb: int = 0
     waited_for: str | None = None
     waiting_since_s: float = 0.0
@@ -145,6 +154,7 @@ class GuestAttempt:
     async def _take(self, look: PageLook) -> GuestAttemptEnded | None:
         now, follower = trio.current_time(), self.guest.follower
         seen = self.joiner.conclude(self.guest, read_state(self.joiner.pack, look), look)
+        seen = self._perhaps_signed_out(seen, look, now)
         end = END_OF.get(seen.state)
         if end is not None and end.person and await self._person(seen, now):
             follower.forgive(now)
@@ -182,6 +192,19 @@ class GuestAttempt:
             return evolve(lost, again=not follower.was_inside)  # also of who had been let in
         await self._answer_dialogs(look)
         return await self._act(look)
+
+    def _perhaps_signed_out(self, seen: StateSeen, look: PageLook, now: float) -> StateSeen:
+        """Say that an account has lost its session, where the page takes it for a guest."""
+        field_shown = look.found.get(self.joiner.guest_field or "")
+        if not self.signed_in or seen.state is not PageState.PRE_JOIN or field_shown is None:
+            self.as_guest_since = None
+            return seen
+        if self.as_guest_since is None:
+            self.as_guest_since = now
+        if now - self.as_guest_since < SIGNING_IN_S:
+            return evolve(seen, state=PageState.GETTING_READY)
+        detail = "the session of the account has expired: the page asks for a guest's name"
+        return StateSeen(PageState.SIGN_IN, (field_shown,), detail)
 
     # --- what a look leads to -----------------------------------------------------------
 
@@ -229,6 +252,7 @@ class GuestAttempt:
     async def _answer_dialogs(self, look: PageLook) -> None:
         """Tell what only tells, and answer one dialog: the next look sees what is left."""
         state = self.guest.follower.state
+        self._forget_dialogs(look)
         for rule in self.joiner.pack.dialogs:
             seen = look.found.get(rule.seen)
             if seen is None or (rule.states and state not in rule.states):
@@ -247,8 +271,20 @@ class GuestAttempt:
                 self.guest.events.observe(NoticeSeen(rule.notice, seen.text, answer))
             else:
                 self.guest.note(f"dialog {rule.seen}", seen)
+            if rule.leave is not None:
+                permission = RecordingPermission(_LEAVE[rule.leave], seen.text)
+                self.guest.events.observe(permission)
             if rule.click is not None:
                 return
+
+    def _forget_dialogs(self, look: PageLook) -> None:
+        """Count anew what was gone for a while: a question may come back after hours."""
+        now = trio.current_time()
+        for name in list(self.clicked):
+            if name in look.found:
+                self.gone_since.pop(name, None)
+            elif now - self.gone_since.setdefault(name, now) >= GONE_S:
+                del self.clicked[name], self.gone_since[name]
 
     async def _act(self, look: PageLook) -> GuestAttemptEnded | None:
         state = self.guest.follower.state
@@ -367,7 +403,7 @@ class GuestAttempt:
             detail=seen.detail,
             selector=seen.selector(self.joiner.pack),
             screenshot=_picture(self.guest.request.folder, folder),
-            hint=self._hint(seen.state) or None,
+            hint=seen.hint or self._hint(seen.state) or None,
         )
         again = end.again and not self.guest.follower.was_inside
         return GuestAttemptEnded(end.reason, evidence, again)

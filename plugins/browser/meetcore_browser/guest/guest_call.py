@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GuestCall", "SignedIn", "open_guest_call"]
 
+SESSION_EXPIRED = "session_expired"
+"""The signal of an end at a wall that an account does not get past any more."""
 LEAVE_TIMEOUT_S = 8.0
 CHAT_TIMEOUT_S = 10.0
 GIVE_BACK_TIMEOUT_S = 5.0
@@ -105,35 +107,43 @@ class GuestCall(CallWithPage):
 
     async def run(self) -> None:
         """Attend, in as many attempts as help. Returns when there is no call any more."""
-        names = [name.strip() for name in (self._joiner.options.identity or "").split(",")]
-        if not any(names):
-            await self._run(None)
-            return
+        given = (self._joiner.options.identity or "").split(",")
+        names = [name.strip() for name in given if name.strip()]
+        ended = await (self._run_signed_in(names) if names else self._run())
+        if ended is not None:
+            self._over = True
+            self._events.observe(CallEnded(ended.reason, ended.evidence))
+
+    async def _run_signed_in(self, names: list[str]) -> GuestAttemptEnded | None:
+        """Attend with the first account that is free; where its session has expired, the next."""
         from meetcore_browser.guest.identities import IdentityStore  # brings cryptography with it
 
-        store = IdentityStore()
-        with ExitStack() as stack:
-            try:
-                lent = stack.enter_context(store.lend([n for n in names if n], self._joiner.name))
-            except BrowserError as error:
-                self._over = True
-                evidence = Evidence("identity", error.message, hint=error.remedy)
-                self._events.observe(CallEnded(EndReason.SIGN_IN_REQUIRED, evidence))
-                return
-            passed = "".join(f"; {name}: {why}" for name, why in lent.passed_over.items())
-            self._events.observe(StepWorked("identity", f"{lent.identity.name} taken{passed}"))
-            await self._run(SignedIn(store, lent.identity))
+        store, ended = IdentityStore(), None
+        while True:
+            with ExitStack() as stack:
+                try:
+                    lent = stack.enter_context(store.lend(names, self._joiner.name))
+                except BrowserError as error:
+                    evidence = Evidence("identity", error.message, hint=error.remedy)
+                    return ended or GuestAttemptEnded(EndReason.SIGN_IN_REQUIRED, evidence)
+                name = lent.identity.name
+                passed = "".join(f"; {other}: {why}" for other, why in lent.passed_over.items())
+                self._events.observe(StepWorked("identity", f"{name} taken{passed}"))
+                ended = await self._run(SignedIn(store, lent.identity))
+                names = [other for other in names if other != name]
+                if ended is None or ended.evidence.signal != SESSION_EXPIRED or not names:
+                    return ended
 
-    async def _run(self, signed_in: SignedIn | None) -> None:
-        most = max(1, self._joiner.options.attempts)
-        for number in range(1, most + 1):
+    async def _run(self, signed_in: SignedIn | None = None) -> GuestAttemptEnded | None:
+        """Attend, in as many attempts as help; return how it ended, None where the bot left."""
+        most, number = max(1, self._joiner.options.attempts), 0
+        while True:
             ended = await self._attend(signed_in)
+            number += 1
             if self._leaving:
-                return
+                return None
             if not ended.again or number == most:
-                self._over = True
-                self._events.observe(CallEnded(ended.reason, ended.evidence))
-                return
+                return ended
             why = f"attempt {number} of {most}: {ended.evidence.signal}: {ended.evidence.detail}"
             self._events.observe(StepWorked("try again", why))
             await trio.sleep(BETWEEN_ATTEMPTS_S * number)
@@ -187,7 +197,9 @@ class GuestCall(CallWithPage):
             )
             observed = ObservedCall(joiner, guest)
             handlers.serve(guest, observed)
-            self._attempt = GuestAttempt(joiner, guest, observed, trio.current_time())
+            self._attempt = GuestAttempt(
+                joiner, guest, observed, trio.current_time(), signed_in=signed_in is not None
+            )
             self._attempt.person_acts(acting=self._person_acts)
             nursery.start_soon(page.watch)
             try:
@@ -199,6 +211,12 @@ class GuestCall(CallWithPage):
                 if signed_in is not None:
                     await self._give_back(signed_in, self._attempt)
             nursery.cancel_scope.cancel()
+        inside = guest.follower.was_inside
+        if signed_in is not None and ended.evidence.signal == PageState.SIGN_IN and not inside:
+            name = signed_in.identity.name
+            hint = f"Sign in again: `meetcore login {joiner.name} --identity {name}`."
+            evidence = evolve(ended.evidence, signal=SESSION_EXPIRED, hint=hint)
+            ended = evolve(ended, evidence=evidence)
         return ended
 
     async def _give_back(self, signed_in: SignedIn, attempt: GuestAttempt) -> None:

@@ -103,6 +103,8 @@ class GuestJoiner(ABC):
         layer_limit_s: How long a call with people in it may be without sound.
         refused_within_s: A platform that turns guests away by itself, in the words of a host's
             denial, does so within this time after the knock; None for one that does not.
+        guest_field: The control that only somebody without an account is shown: an account that
+            meets it for a while has lost its session. None where that cannot be told.
         devices: For `microphone` and `camera` the controls that are there while it is on, and
             while it is off; a device without them cannot be used.
         share_controls: What is pressed, one after the other, until the client asks for a screen;
@@ -122,6 +124,7 @@ class GuestJoiner(ABC):
     layers: ClassVar[Sequence[SoundLayer]] = tuple(SoundLayer)
     layer_limit_s: float = 20.0
     refused_within_s: ClassVar[float | None] = None
+    guest_field: ClassVar[str | None] = None
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
     share_controls: ClassVar[Sequence[str]] = ()

@@ -82,12 +82,14 @@ class StateSeen:
         by: The controls that show it; empty where the address or the title does.
         detail: What they say, in words.
         about: What the pack says about this rule.
+        hint: What a person can do about it, where that is another than the state's.
     """
 
     state: PageState
     by: tuple[Found, ...] = ()
     detail: str = ""
     about: str = ""
+    hint: str = ""
 
     def selector(self, pack: SelectorPack) -> str | None:
         """Return what matched, in words, for evidence."""

@@ -401,8 +401,8 @@ class CommandBody:
     """A command.
 
     `stop`, `send_chat`, `speak`, `interrupt_speech`, `show_image`, `show_page`, `hide_picture`,
-    `share_image`, `share_page`, `stop_sharing`, `answer_person`, `pause`, `resume`, `name_voice`,
-    `mark_topic`, `exclude_participant`, `include_participant`.
+    `share_image`, `share_page`, `stop_sharing`, `answer_person`, `reconnect`, `pause`, `resume`,
+    `name_voice`, `mark_topic`, `exclude_participant`, `include_participant`.
 
     `send_chat` writes to everybody (`{"text": …}`), or with `to`, an id or a name, to one alone.
 
@@ -425,6 +425,9 @@ class CommandBody:
 
     `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
     "done"}`), or that nobody will do it (`give_up`).
+
+    `reconnect` has the bot go on with the same meeting at another address (`{"url": …}`), where
+    the platform has moved it: Zoom's streams alone know that.
 
     Attributes:
         type: Which command.

@@ -6,17 +6,93 @@
 //   only changes there, so only an HTTP answer counts as a whole list, and only where changes come;
 // * the data channel `main-channel` carries the history of dominant speakers, the newest first;
 // * contributing sources of the received tracks say who is in a mix at this moment.
+//
+// Whoever is signed in is told of the other calls of the account, too: each call's people are kept by
+// themselves, and only those of the call that was joined are anybody's.
 {
   const PERSON = /^\d+:[\w.+-]+(:[\w.+-]+)*$/;
   const GONE = /^(inactive|left|removed|disconnected|declined|invited)$/i;
   const ROSTER_URL = /roster|participants|conversation|\/conv\/|\/calls?\//i;
+  const ENDED_URL = /\/(call\/(end|rejection)|conversation\/conversationEnd)\/?$/;
+  const THREAD = /19:[\w+.=-]+@thread\.\w+/;
   const MOST_BYTES = 2_000_000;
   const SOURCES_MS = 100;
   const SILENT_MS = 400;
 
-  const wire = { self: null, people: new Map(), sources: new Map(), complete: false, live: false };
+  // --- which call a roster is of ---------------------------------------------------------
+
+  const newCall = () => ({
+    keys: new Set(), // its thread, or what the client calls it where no thread is named
+    clients: new Set(), // what the client calls it
+    endpoints: new Set(), // of its people: the same in the list and in its changes, and in no other call
+    people: new Map(),
+    sources: new Map(),
+    complete: false,
+    live: false,
+  });
+  const nobody = newCall();
+  const all = newCall(); // of a guest, who has but one
+  const calls = [];
+  const joined = { thread: null, account: false };
+  const threadIn = (text) => THREAD.exec(text)?.[0] ?? null;
+  const pageThread = () => {
+    try {
+      return threadIn(decodeURIComponent(location.href));
+    } catch {
+      return null;
+    }
+  };
+
+  const callOf = (url, body, people) => {
+    const named = [body, body?.roster, body?.conversation, body?.groupChat].map((part) =>
+      threadIn(String(part?.threadId ?? part?.conversationId ?? "")),
+    );
+    const thread = named.find(Boolean) ?? threadIn(url.replace(/%3a/gi, ":").replace(/%40/g, "@"));
+    const client = /callAgent\/([^/]+)\//.exec(url)?.[1] ?? /\/conv\/([^/?]+)/.exec(url)?.[1] ?? "";
+    const key = thread ?? client;
+    const endpoints = people.flatMap(([, one]) => Object.keys(one?.endpoints ?? {}));
+    let call = calls.find(({ keys }) => keys.has(key));
+    call ??= calls.find((one) => endpoints.some((endpoint) => one.endpoints.has(endpoint)));
+    if (!call) calls.push((call = newCall()));
+    call.keys.add(key);
+    call.clients.add(client);
+    for (const endpoint of endpoints) call.endpoints.add(endpoint);
+    return call;
+  };
+
+  const isThread = (key) => key.startsWith("19:");
+  const hasUs = ({ people }) =>
+    Boolean(wire.self) && [...people.values()].some(({ name }) => name.startsWith(wire.self));
+
+  // The joined call; with a doubt left nobody's, and the page's own list is read instead.
+  const chosen = () => {
+    if (!joined.account) return all;
+    const thread = joined.thread ?? pageThread();
+    const named = thread && calls.find(({ keys }) => keys.has(thread));
+    if (named) return named;
+    const others = ({ keys }) => thread && [...keys].some(isThread);
+    const ours = calls.filter((call) => !others(call) && hasUs(call));
+    return ours.length === 1 ? ours[0] : nobody;
+  };
+
+  const wire = {
+    self: null,
+    get people() {
+      return chosen().people;
+    },
+    get sources() {
+      return chosen().sources;
+    },
+    get complete() {
+      return chosen().complete;
+    },
+    get live() {
+      return chosen().live;
+    },
+  };
   meetcore.wire = wire;
   meetcore.offer("iam", (name) => void (wire.self = name) ?? null);
+  meetcore.offer("joins", (meeting) => void Object.assign(joined, meeting) ?? null);
 
   // --- rosters ---------------------------------------------------------------------------
 
@@ -26,37 +102,47 @@
     return new Response(stream).text();
   };
 
-  const takePerson = (key, entry) => {
+  const takePerson = (call, key, entry) => {
     const details = entry?.details;
     const id = details?.id ?? key;
     if (typeof id !== "string" || !PERSON.test(id)) return;
     const endpoints = Object.values(entry?.endpoints ?? {});
-    const calls = endpoints.map((endpoint) => endpoint?.call).filter(Boolean);
-    if (!entry || GONE.test(entry.state ?? "") || (endpoints.length && !calls.length)) {
-      wire.people.delete(id); // gone, or in the lobby still
+    const legs = endpoints.map((endpoint) => endpoint?.call).filter(Boolean);
+    if (!entry || GONE.test(entry.state ?? "") || (endpoints.length && !legs.length)) {
+      call.people.delete(id); // gone, or in the lobby still
       return;
     }
-    const before = wire.people.get(id);
+    const before = call.people.get(id);
     const name = details?.displayName ?? before?.name ?? "";
-    wire.people.set(id, { id, name, role: entry.meetingRole ?? before?.role ?? "" });
-    for (const call of calls) {
-      for (const stream of call.mediaStreams ?? []) {
+    call.people.set(id, { id, name, role: entry.meetingRole ?? before?.role ?? "" });
+    for (const leg of legs) {
+      for (const stream of leg.mediaStreams ?? []) {
         const sends = !/^(inactive|recvonly)$/i.test(stream.direction ?? "");
-        if (stream.type === "audio" && sends) wire.sources.set(String(stream.sourceId), id);
+        if (stream.type === "audio" && sends) call.sources.set(String(stream.sourceId), id);
       }
     }
   };
 
-  const takeRoster = (body, whole) => {
+  const takeRoster = (url, body, whole) => {
     const people = body?.participants ?? body?.roster?.participants;
     if (!people || typeof people !== "object") return;
     const entries = Array.isArray(people) ? people.map((one) => [one?.details?.id, one]) : Object.entries(people);
     if (!entries.some(([, entry]) => entry?.details?.displayName !== undefined)) return;
-    if (whole) {
-      wire.people.clear();
-      wire.complete = true;
+    for (const call of [all, callOf(url, body, entries)]) {
+      if (whole) call.people.clear();
+      call[whole ? "complete" : "live"] = true;
+      for (const [key, entry] of entries) takePerson(call, key, entry);
     }
-    for (const [key, entry] of entries) takePerson(key, entry);
+  };
+
+  // Why the service ended a call, as a number; of one that is not ours it says nothing.
+  const takeEnd = (url, body) => {
+    const parts = [body, ...Object.values(body ?? {})];
+    const code = parts.map((part) => part?.subCode).find(Number.isInteger);
+    const client = /callAgent\/([^/]+)\//.exec(url)?.[1] ?? "";
+    const known = calls.filter(({ clients }) => clients.has(client));
+    const another = joined.account && known.length && !known.includes(chosen());
+    if (code !== undefined && !another) meetcore.tell("ended", code);
   };
 
   const quietly = (work) => {
@@ -69,15 +155,18 @@
     quietly(async () => {
       if (typeof data !== "string" || !data.startsWith("3:::")) return;
       const message = JSON.parse(data.slice(4));
-      if (!/rosterUpdate\/?$/.test(String(message.url ?? "").split("?")[0])) return;
-      const body = typeof message.body === "string" ? message.body : JSON.stringify(message.body);
-      takeRoster(JSON.parse(body.trim().startsWith("{") ? body : await inflate(body)), false);
-      wire.live = true;
+      const [url] = String(message.url ?? "").split("?");
+      const ends = ENDED_URL.test(url);
+      if (!ends && !/rosterUpdate\/?$/.test(url)) return;
+      const text = typeof message.body === "string" ? message.body : JSON.stringify(message.body);
+      const body = JSON.parse(text.trim().startsWith("{") ? text : await inflate(text));
+      if (ends) takeEnd(url, body);
+      else takeRoster(url, body, false);
     });
 
   const takeAnswer = (url, type, text) => {
     if (!/json/i.test(type ?? "") || !ROSTER_URL.test(url) || text.length > MOST_BYTES) return;
-    if (text.includes("displayName") && text.includes("participants")) takeRoster(JSON.parse(text), true);
+    if (text.includes("displayName") && text.includes("participants")) takeRoster(url, JSON.parse(text), true);
   };
 
   window.WebSocket = new Proxy(window.WebSocket, {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define
+from attrs import define, evolve
 
 from meetcore import (
     Admitted,
@@ -32,6 +32,7 @@ from meetcore import (
 )
 from meetcore_browser.browser import Browser
 from meetcore_browser.errors import ClickForbidden, NoDisplay
+from meetcore_browser.guest import attempt
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.guest.saved_page import load_saved_pages
@@ -101,6 +102,29 @@ async def visit(
 
 def toy(site: PageSite) -> str:
     return site.add("/m", (HERE / "toy.html").read_text(encoding="utf-8"))
+
+
+async def test_what_comes_back_after_a_while_is_answered_again(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "GONE_S", 1.5)
+    async with visit(browser, tmp_path) as at:
+        rules = [
+            evolve(rule, at_most=1) if rule.seen == "recorded" else rule
+            for rule in at.guest.page.pack.dialogs
+        ]
+        at.call._joiner.pack = evolve(at.call._joiner.pack, dialogs=tuple(rules))
+        await at.inside()
+        await at.script("recorded()")
+        await at.until(NoticeSeen)
+        await at.script("recorded()")  # at once: it does not go away by being answered
+        await trio.sleep(1.2)
+        assert len(at.events.of_type(NoticeSeen)) == 1
+        assert not await at.script("document.querySelector('[role=dialog]').hidden")
+        await at.script("document.querySelector('[role=dialog]').hidden = true")
+        await trio.sleep(3.2)
+        await at.script("recorded()")
+        await at.until(NoticeSeen, 2)
 
 
 async def test_from_the_link_into_the_call(browser: Browser, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from meetcore import CallEnded, CallRequest, ConfigError, EndReason, Knocked, Me
 from meetcore.cli import main
 from meetcore_browser.browser import Browser
 from meetcore_browser.errors import SelectorPackInvalid
-from meetcore_browser.guest import identities
+from meetcore_browser.guest import attempt, identities
 from meetcore_browser.guest.guest_call import open_guest_call
 from meetcore_browser.guest.identities import (
     Identity,
@@ -166,6 +166,41 @@ async def test_a_bot_that_is_asked_to_sign_in_again_says_that_its_account_expire
         assert (await at.until(CallEnded)).reason is EndReason.SIGN_IN_REQUIRED
         assert "identity: notes-1 expired: sign in again" in at.steps()
     assert store.load("notes-1").expired
+
+
+@pytest.mark.browser
+async def test_where_a_session_has_expired_the_next_account_is_taken(
+    browser: Browser, tmp_path: Path, store: IdentityStore
+) -> None:
+    for name in ("old", "notes-1"):
+        store.save(account(name))
+    async with visit(browser, tmp_path / "bot", identity="old, notes-1") as at:
+        await at.until(Knocked)
+        await at.script("history.replaceState(0, '', '/accounts/signin')")
+        await at.until(Knocked, 2)
+        assert "identity: old expired: sign in again" in at.steps()
+        assert "identity: notes-1 taken" in at.steps()
+        await at.inside()
+        assert not at.events.of_type(CallEnded)
+    assert store.load("old").expired
+
+
+@pytest.mark.browser
+async def test_where_every_session_has_expired_that_is_said_with_what_to_do(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "SIGNING_IN_S", 0.5)
+    monkeypatch.setattr(ToyJoiner, "guest_field", "name_field")
+    for name in ("old", "notes-1"):
+        store.save(account(name))
+    async with visit(browser, tmp_path / "bot", identity="old, none, notes-1") as at:
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.SIGN_IN_REQUIRED
+        assert ended.evidence.signal == "session_expired"
+        assert "asks for a guest's name" in ended.evidence.detail
+        assert ended.evidence.hint == "Sign in again: `meetcore login toy --identity notes-1`."
+        assert [store.load(name).expired for name in ("old", "notes-1")] == [True, True]
+        assert not at.events.of_type(Knocked)
 
 
 @pytest.mark.browser

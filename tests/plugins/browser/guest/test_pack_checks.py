@@ -100,6 +100,14 @@ def test_the_call_is_asked_for_last() -> None:
     assert any(finding.startswith("removed: is asked for after `in_call`") for finding in found)
 
 
+def test_what_is_never_clicked_may_be_looked_at() -> None:
+    looked_at = {"kind": "text", "value": "Switch here", "proves": "it is elsewhere; never pressed"}
+    assert grave(changed("controls.join_button.selectors", [looked_at])) == []
+    pressed = {"kind": "text", "value": "Switch here"}
+    (finding,) = grave(changed("controls.join_button.selectors", [pressed]))
+    assert "never clicked" in finding
+
+
 @pytest.mark.browser
 async def test_css_that_a_browser_does_not_take_is_found(browser: Browser) -> None:
     pack = changed("controls.chat_field.selectors", css("#chat input[name=]"))
