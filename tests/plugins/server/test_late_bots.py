@@ -10,6 +10,7 @@ from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
 from meetcore.model.errors import BusUnavailable, StorageUnavailable
 from meetcore.model.lifecycle import EndReason, State
 from meetcore_server import bot_supervision as supervision
+from meetcore_server import dead_bots
 from meetcore_server.bot_supervision import Supervision
 
 from .running import STAY, http, ordered, plugin_files_of_tests, serving, until
@@ -111,7 +112,7 @@ async def test_the_row_of_a_bot_that_nobody_can_judge_and_whose_end_cannot_be_wr
         await trio.lowlevel.checkpoint()
         return []
 
-    monkeypatch.setattr(supervision, "recover_bot", nothing)
+    monkeypatch.setattr(dead_bots, "recover_bot", nothing)
     plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
     launcher = Strange(plugins)
     async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
