@@ -17,9 +17,11 @@ import trio
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import ALIVE_S
 from meetcore.fleet.launching.given_up import GivenUp, note_given_up
+from meetcore.model.commands import Command, Stop
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
     BusUnavailable,
+    CommandFailed,
     CommandRefused,
     ConfigError,
     StorageUnavailable,
@@ -33,6 +35,7 @@ from meetcore.plugin.store import BotStore
 __all__ = ["ClusterBot", "ClusterLauncher", "finishing_s"]
 
 _LOG = logging.getLogger("meetcore")
+STOP_WITHIN_S = 15.0
 _ASK_EVERY_S = 5.0
 _STORE_WITHIN_S = 10.0
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
@@ -59,6 +62,7 @@ class ClusterBot(BusBot):
 
     Attributes:
         released: Whether another looks after it.
+        asked_to_leave: Whether it was told to stop.
         unresponsive_since: Trio's time since when the bus, which takes what bots tell, has not
             heard of it; None while it does, or the bus cannot say.
     """
@@ -66,6 +70,7 @@ class ClusterBot(BusBot):
     def __init__(self, bot_id: str, bus: BotBus, store: BotStore) -> None:
         super().__init__(bot_id, bus, store)
         self.released = False
+        self.asked_to_leave = False
         self.unresponsive_since: float | None = None
 
     @property
@@ -80,6 +85,29 @@ class ClusterBot(BusBot):
             BusUnavailable: The bus cannot say now.
         """
         return await self._bus.alive(self.bot_id)
+
+    async def perform(self, command: Command) -> None:
+        """Have the bot carry out a command; at most 35 s.
+
+        One that is to stop and does not answer over the bus, which may be away, is told by what
+        holds it: it has the time to leave, and to finish what it recorded.
+        """
+        if not isinstance(command, Stop):
+            await super().perform(command)
+            return
+        self.asked_to_leave = True
+        try:
+            with trio.fail_after(STOP_WITHIN_S):
+                await super().perform(command)
+        except (CommandFailed, trio.TooSlowError) as error:
+            if not await self.leave_otherwise():
+                raise CommandFailed("The bot does not answer over the bus.") from error
+            _LOG.warning("bot=%s is told to stop without the bus: %s", self.bot_id, brief(error))
+
+    async def leave_otherwise(self) -> bool:
+        """Have it leave in order, told by what holds it; within 20 s. Return whether it is told."""
+        await trio.lowlevel.checkpoint()
+        return False
 
     def release(self) -> None:
         """Look after it no more."""

@@ -21,13 +21,11 @@ from meetcore import (
     BotBus,
     BotSpec,
     ClusterBot,
-    Command,
     CommandFailed,
     ConfigError,
     FleetFull,
     MeetcoreError,
     RunningBot,
-    Stop,
     StorageUnavailable,
     have_it_leave,
     load_config,
@@ -45,7 +43,6 @@ _LOG = logging.getLogger("meetcore.kubernetes")
 _LOOK_EVERY_S = 0.5
 _ASK_EVERY_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
-_STOP_WITHIN_S = 15.0
 _TIDY_WITHIN_S = 15.0
 _FULL_AGAIN_S = 5.0
 _END_WITHIN_S = 600.0
@@ -333,7 +330,6 @@ class PodBot(ClusterBot):
     Attributes:
         name: Of its Pod.
         settled: Set when it was seen to how its Pod ended, or nobody sees to that here any more.
-        asked_to_leave: Whether it was told to stop: it has its Pod's grace for that.
     """
 
     def __init__(
@@ -348,7 +344,6 @@ class PodBot(ClusterBot):
         self.name = object_name(bot_id)
         self.pod: Pod | None = None
         self.settled = trio.Event()
-        self.asked_to_leave = False
         self._watched = False
         self._launcher = launcher
         self._watch = watch
@@ -360,25 +355,13 @@ class PodBot(ClusterBot):
         seen = self._watch.pods.get(self.name)
         return seen is not None and state_of(seen).over
 
-    async def perform(self, command: Command) -> None:
-        """Have the bot carry out a command; at most 35 s.
-
-        One that is to stop and does not answer over the bus, which may be away, is told by its
-        Pod's end: that gives it the time to leave, and to finish what it recorded.
-        """
-        if not isinstance(command, Stop):
-            await super().perform(command)
-            return
-        self.asked_to_leave = True
-        try:
-            with trio.fail_after(_STOP_WITHIN_S):
-                await super().perform(command)
-        except (CommandFailed, trio.TooSlowError):
-            _LOG.warning("bot=%s does not answer over the bus: its Pod is ended", self.bot_id)
-            with trio.move_on_after(_TIDY_WITHIN_S) as limit:
-                await self._launcher.end(self.name)
-            if limit.cancelled_caught:  # the cluster does not answer either
-                self._nursery.start_soon(self._launcher.end, self.name)
+    async def leave_otherwise(self) -> bool:
+        """Delete its Pod, whose end says it: it has the Pod's grace for leaving."""
+        with trio.move_on_after(_TIDY_WITHIN_S) as limit:
+            await self._launcher.end(self.name)
+        if limit.cancelled_caught:  # the cluster does not answer either
+            self._nursery.start_soon(self._launcher.end, self.name)
+        return True
 
     def abandon(self) -> None:
         """Delete its Pod; the node's kubelet kills what runs in it.

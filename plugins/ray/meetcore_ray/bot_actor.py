@@ -132,6 +132,12 @@ class BotActor:
         """Return how the bot's process ended; None where it has not within a time."""
         return dict(self._result) if self._over.wait(within_s) else None
 
+    def leave(self) -> None:
+        """Tell the bot to leave, by a signal."""
+        if self._process is not None and self._process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """End the bot at once."""
         self._begun.set()  # nobody begins it any more

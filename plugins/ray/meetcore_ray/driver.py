@@ -157,6 +157,15 @@ class _Requests:
         self._watch.add(asked["name"], actor)
         return {"there": True}
 
+    def leave(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Tell a bot to leave; return whether its actor heard it."""
+        try:
+            actor = self._ray.get_actor(asked["name"], namespace=self._namespace)
+            self._ray.get(actor.leave.remote(), timeout=_GET_WITHIN_S)
+        except (ValueError, self._ray.exceptions.RayError):
+            return {"told": False}
+        return {"told": True}
+
     def kill(self, asked: dict[str, Any]) -> dict[str, Any]:
         """End an actor and its bot at once; its name is free then."""
         try:

@@ -290,6 +290,14 @@ class RayLauncher(ClusterLauncher):
         else:
             self.note_silence(bot)
 
+    async def tell_to_leave(self, name: str) -> bool:
+        """Have an actor tell its bot to leave; return whether it is told. Raises nothing."""
+        told = False
+        with trio.move_on_after(_TIDY_WITHIN_S), suppress(MeetcoreError):
+            async with self.cluster() as driver:
+                told = bool((await driver.ask("leave", name=name))["told"])
+        return told
+
     async def end_now(self, name: str) -> None:
         """End an actor and its bot at once; raises nothing."""
         with trio.move_on_after(_TIDY_WITHIN_S, shield=True), suppress(MeetcoreError):
@@ -328,6 +336,10 @@ class RayBot(ClusterBot):
         """Take how its process or its actor ended."""
         self.ended = ended
         self._over.set()
+
+    async def leave_otherwise(self) -> bool:
+        """Have its actor tell it, by a signal."""
+        return await self._launcher.tell_to_leave(self.name)
 
     def abandon(self) -> None:
         """End its actor at once; its process is killed with what it started."""

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from meetcore import EndReason, State, StateChanged, Stop, StorageUnavailable, read_journal
+from meetcore.fleet.launching import cluster_launcher
 from meetcore.log.folders import journal_path
 from meetcore_kubernetes import pod_launcher
 from meetcore_kubernetes.cluster import Cluster
@@ -15,7 +16,7 @@ from tests.plugins.redis.broker import open_broker
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(pod_launcher, "_STOP_WITHIN_S", 1.0)
+    monkeypatch.setattr(cluster_launcher, "STOP_WITHIN_S", 1.0)
     monkeypatch.setattr(pod_launcher, "_END_AGAIN_S", 0.1)
 
 
@@ -43,7 +44,7 @@ async def test_whoever_gives_a_bot_up_that_was_told_to_stop_lets_it_leave(
     tmp_path, cluster, monkeypatch
 ):
     """As a supervision does whose patience is at its end before the broker answers."""
-    monkeypatch.setattr(pod_launcher, "_STOP_WITHIN_S", 60.0)
+    monkeypatch.setattr(cluster_launcher, "STOP_WITHIN_S", 60.0)
     with open_broker() as broker:
         async with staged(tmp_path, broker, cluster) as stage:
             bot = await stage.launched()

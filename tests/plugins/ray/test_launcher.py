@@ -74,6 +74,26 @@ async def launched(placing: Placing, launcher: RayLauncher) -> AsyncIterator[Run
             yield bot
 
 
+async def test_a_stop_while_the_broker_is_away_has_the_bot_leave_in_order(
+    placing: Placing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its actor tells it, by a signal."""
+    monkeypatch.setattr("meetcore.fleet.launching.cluster_launcher.STOP_WITHIN_S", 1.0)
+    launcher = await placing.open_launcher()
+
+    async def away(bot_id: str, content: bytes, *, within_s: float) -> bytes:
+        await trio.lowlevel.checkpoint()
+        raise BusUnavailable("it does not answer")
+
+    async with launched(placing, launcher) as bot:
+        monkeypatch.setattr(launcher.bus, "ask", away)
+        await bot.perform(Stop("enough"))
+        await bot.gone()
+    end = list(read_journal(journal_path(tmp_path / "b-1")))[-1]
+    assert isinstance(end, StateChanged)
+    assert (end.state, end.reason) == (State.COMPLETED, EndReason.STOP_REQUESTED)
+
+
 async def test_the_bot_of_a_server_that_is_killed_is_found_by_the_next_one(
     placing: Placing, tmp_path: Path
 ):

@@ -9,14 +9,17 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
 
-from meetcore import ConfigError
+from meetcore import BotConfig, ConfigError, RetentionConfig
 from meetcore.fleet import ChildProcessLauncher
+from meetcore.log import UnkeptFleetStore
 from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore_server import retention
+from meetcore_server.assembly import _store_name
 from meetcore_server.command import _settings
 
 from .running import STAY, http, ordered, said, say, serving, socket, until
@@ -376,6 +379,19 @@ async def test_bots_of_both_kinds_are_found_by_the_next_server(tmp_path, memory)
             assert bots_in(memory) == []
             assert bots_in(tmp_path / "bots") == [kept["id"]]
     assert traces(tmp_path, (*ORDERED[:3], b"hushhush")) == []
+
+
+async def test_a_server_with_another_memory_is_not_taken_for_one_with_the_same_bots(
+    tmp_path, memory
+):
+    """As on another machine, though both see one disk: none of them would find the other's bots."""
+    names = []
+    for place in (memory / "one", memory / "one", memory / "two"):
+        place.mkdir(exist_ok=True)
+        retention = RetentionConfig(keep="as_ordered", memory=place)
+        store = UnkeptFleetStore(BotConfig(out_dir=tmp_path, retention=retention))
+        names.append(await _store_name(SimpleNamespace(store=store)))
+    assert names[0] == names[1] != names[2]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("all", "nothing"), ("nothing", "all")])
