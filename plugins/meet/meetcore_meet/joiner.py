@@ -215,7 +215,8 @@ class MeetJoiner(GuestJoiner):
 
     def _in_the_way(self, look: PageLook) -> bool:
         rules = [rule for rule in self.pack.dialogs if rule.click is not None]
-        return any(rule.seen in look.found for rule in rules)
+        now = [rule for rule in rules if not rule.states or PageState.PRE_JOIN in rule.states]
+        return any(rule.seen in look.found for rule in now)
 
     async def _switch_off(self, guest: Guest, look: PageLook) -> None:
         """Switch microphone and camera off; where that does not work, the bot is silent anyway."""

@@ -18,11 +18,13 @@ from meetcore import (
     Knocked,
     NoticeSeen,
     RosterSeen,
+    ShareSeen,
 )
-from meetcore_browser.browser import Browser
+from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.errors import ClickForbidden
+from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.testing import until
-from tests.plugins.teams.visiting import LINK, ROOM, visit
+from tests.plugins.teams.visiting import LINK, ROOM, Visit, visit
 from tests.standins.accounts import ACCOUNT_NAME, own_name_in_list, sign_in
 
 pytestmark = pytest.mark.browser
@@ -404,6 +406,36 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
         await at.call.share_image(PICTURE, "image/gif")
         await at.call.stop_sharing()
         await until(lambda: [each["on"] for each in at.room.reported("sharing")] == [True, False])
+
+
+async def test_a_screen_that_is_shared_is_told_and_is_a_stream_of_its_own(tmp_path: Path) -> None:
+    asked = {"video": True, "plugins": {"browser": {"share": True}}}
+
+    def pictures(at: Visit, share_id: str) -> int:
+        kept = [each for each in at.events.fragments if each["track_id"] == share_id]
+        return sum(each["kind"] == "screen" and not each.get("header") for each in kept)
+
+    async with (
+        open_browser(LaunchOptions(tab_capture=True)) as browser,
+        visit(browser, tmp_path, asked=asked, open=True, two_rails=True) as at,
+    ):
+        at.ada()
+        at.bob()
+        await at.inside()
+        await at.people("Notes", "Ada", "Bob")
+        at.room.tell("shares", id="ada", on=True)
+        share = await at.until(ShareSeen)
+        assert (share.participant_id, share.sharing) == ("name:Ada", True)
+        await until(lambda: pictures(at, share.share_id) > 3)
+        at.room.tell("mutes", id="bob", muted=True)  # the page draws the stage anew
+        await at.until(
+            RosterSeen, lambda seen: any(person.muted is True for person in seen.participants)
+        )
+        at.room.tell("shares", id="ada", on=False)
+        over = await at.until(ShareSeen, lambda seen: not seen.sharing)
+        assert over.share_id == share.share_id
+        await at.people("Notes", "Ada", "Bob")
+        assert len(at.events.of_type(ShareSeen)) == 2
 
 
 async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_path: Path) -> None:

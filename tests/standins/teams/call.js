@@ -137,12 +137,29 @@ class CallView {
           make("div", { "data-tid": "voice-level-stream-outline", class: `ring ${one.ring ? "on" : ""}` }),
         ),
       ),
+      ...all.filter((one) => one.sharing).map((one) => this.paintScreen(one)),
       ...(this.captionsOn ? [this.paintCaptions()] : []),
     );
     const rails = [];
     if (this.rails.has("people")) rails.push(this.paintPeople(all));
     if (this.rails.has("chat")) rails.push(this.paintChat());
     this.railPlace.replaceChildren(...rails);
+  }
+
+  // What is shared changes all the time, as a film does; every painting of the stage makes another element.
+  paintScreen(one) {
+    if (!one.screen) {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+      const brush = canvas.getContext("2d");
+      one.screen = canvas.captureStream(10);
+      setInterval(() => {
+        brush.fillStyle = `hsl(${(performance.now() / 10) % 360} 80% 50%)`;
+        brush.fillRect(0, 0, canvas.width, canvas.height);
+      }, 100);
+    }
+    const video = make("video", { autoplay: true, playsinline: true });
+    Object.assign(video, { muted: true, srcObject: one.screen });
+    return make("div", { "data-stream-type": "ScreenSharing", "data-tid": one.name }, video);
   }
 
   paintPeople(all) {
@@ -230,6 +247,9 @@ class CallView {
         break;
       case "mutes":
         one.muted = message.muted;
+        break;
+      case "shares":
+        one.sharing = message.on;
         break;
       case "speaks":
         this.media.speak(message.id, message.on);

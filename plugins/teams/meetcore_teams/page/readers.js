@@ -198,6 +198,13 @@
     return [...new Set(ids)].sort();
   };
 
+  // A screen is a tile of its own kind. There is one at a time; whose it is, its name says, if anything.
+  meetcore.sharedTiles = () =>
+    all("shared_tile").map((element, number) => {
+      const name = tidy(tileName(element) ?? "");
+      return { key: `${number} ${name}`, by: named(name), element };
+    });
+
   // --- chat and captions -----------------------------------------------------------------
 
   const first = (control, within) => all(control, within)[0] ?? null;
