@@ -103,7 +103,6 @@ async def test_a_clip_of_the_video_has_its_picture(tmp_path: Path) -> None:
         bot = await ordered(client, SHORT)
         await until(client, bot["id"], "completed")
         row = await server.service.stores.bots.get(bot["id"])
-        history = await server.service.history(row)
         made = tmp_path / "video.mp4"
         file = VideoFile(made)
         for number, unit in enumerate(pictures(6.0)):
@@ -112,6 +111,9 @@ async def test_a_clip_of_the_video_has_its_picture(tmp_path: Path) -> None:
         finish_video(made)
         kept = await (await server.service.media(row)).put("files/video.mp4", made)
         assert kept.size_bytes == made.stat().st_size
+        if (live := server.service.live.get(bot["id"])) is not None:
+            await live.ended.wait()
+        history = await server.service.history(row)  # as it is kept from now on
         history.take(
             ArtifactWritten(
                 kind="video", path="files/video.mp4", media_type="video/mp4",

@@ -60,7 +60,7 @@ class _Broken(_Undone):
     """The connection broke before the COMMIT was sent, or is of no use."""
 
 
-class _Conflict(_Undone):
+class _Deadlocked(_Undone):
     """Another server's transaction was in the way."""
 
 
@@ -161,7 +161,7 @@ class DatabaseWorker:
                 self._disconnect()
                 if broken > 1:
                     raise
-            except _Conflict:
+            except _Deadlocked:
                 conflicts += 1
                 if conflicts > _MOST_CONFLICTS:
                     raise
@@ -182,7 +182,7 @@ class DatabaseWorker:
             if _of_no_use(error):
                 raise _Broken(error) from error
             if _state_of(error) in _CONFLICTS:
-                raise _Conflict(error) from error
+                raise _Deadlocked(error) from error
             raise
         self._commit(connection)
         if any(operation.without_trace for operation in batch):
@@ -200,7 +200,7 @@ class DatabaseWorker:
                 raise
             with suppress(SQLAlchemyError):
                 connection.rollback()
-            raise _Conflict(error) from error
+            raise _Deadlocked(error) from error
 
     def _cut_off_log(self, connection: sa.Connection) -> bool:
         """Cut off SQLite's write-ahead log; return False where somebody still reads in it."""
