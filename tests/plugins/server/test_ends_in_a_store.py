@@ -13,6 +13,7 @@ from meetcore.model.errors import StorageUnavailable
 from meetcore.model.lifecycle import EndReason, State
 from meetcore_server import bot_supervision as supervision
 from meetcore_server.bot_supervision import Supervision
+from meetcore_server.live import LiveBot
 
 from .running import STAY, http, ordered, serving, until
 from .test_supervision import (
@@ -24,21 +25,30 @@ from .test_supervision import (
 )
 
 
+class TroubleAtTheEnd(Trouble):
+    """Befalls a bot from when its end is told."""
+
+    live: LiveBot
+
+    async def strike(self, where: str, bot_id: str) -> None:
+        if bot_id in self.kinds and self.live.history.ended:
+            await super().strike(where, bot_id)
+
+
 async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_long(
     tmp_path, monkeypatch, short_limits
 ):
     """Its end is told already: nothing else may be written, and nothing is given up."""
-    trouble = Trouble("catch_up")
+    trouble = TroubleAtTheEnd("catch_up")
     let_it_befall(trouble, monkeypatch)
     async with three_siblings(tmp_path) as (server, client, siblings):
         bot_id = (await ordered(client, STAY))["id"]
         await until(client, bot_id, "recording")
         its = server.service.supervisor._supervisions[bot_id]
+        trouble.live = its.live
+        trouble.befall(bot_id, "OSError")
         await client.post(f"/v1/bots/{bot_id}/stop")
         with trio.fail_after(90):
-            while not its.live.history.ended:
-                await trio.lowlevel.checkpoint()
-            trouble.befall(bot_id, "OSError")
             while its._tries <= supervision.MOST_TRIES + 1:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         trouble.healed = True
