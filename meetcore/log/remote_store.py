@@ -509,6 +509,7 @@ class _Carrier:
         Raises:
             StorageUnavailable: The store does not have what it took, or files went each time.
         """
+        gone = ""
         for _ in range(_LOOKS):
             gone = await self._carry_files(growing=growing)
             if not gone:

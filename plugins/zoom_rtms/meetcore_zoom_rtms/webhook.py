@@ -107,7 +107,7 @@ class WebhookReceiver:
         payload = payload if isinstance(payload, dict) else {}
         if message.get("event") == "endpoint.url_validation":
             return Reply(json=self._validation(payload))
-        told_at = str(message.get("event_ts"))
+        told_at = str(message.get("event_ts") or hashlib.sha256(request.body).hexdigest())
         if message.get("event") in _STARTED:
             await self._started(payload, told_at)
         elif message.get("event") in _INTERRUPTED:

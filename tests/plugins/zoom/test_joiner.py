@@ -460,12 +460,21 @@ async def test_where_a_host_must_allow_a_recording_it_is_asked_for_and_told(
         asked = await at.until(RecordingPermission)
         assert asked.granted is None
         assert "Permission needed" in asked.detail
-        assert {"what": "pressed", "text": "Request"} in at.room.reports
+        await until(lambda: {"what": "pressed", "text": "Request"} in at.room.reports)
         at.room.tell("permission_answer", text=answer)
         told = await at.until(RecordingPermission, 2)
         assert (told.granted, told.detail) == (granted, answer)
         notices = [notice.kind for notice in at.events.of_type(NoticeSeen)]  # type: ignore[attr-defined]
         assert notices == ["consent", "consent"]
+
+
+async def test_leave_to_record_is_asked_for_also_where_no_button_asks(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, **OPEN) as at:
+        await at.inside()
+        at.room.tell("permission", buttonless=True)
+        assert (await at.until(RecordingPermission)).granted is None
 
 
 async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) -> None:

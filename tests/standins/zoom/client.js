@@ -229,7 +229,10 @@ const ACTS = {
   speak: (message) => meeting.speak(message),
   chat: ({ who, text, direct }) => meeting.message(who, text, direct),
   record: ({ ai }) => meeting.record(ai),
-  permission: () => meeting.dialog({ title: "Permission needed from Meeting Host", buttons: [["Request", null, true], ["Cancel"]] }),
+  permission: ({ buttonless }) => {
+    const buttons = buttonless ? [] : [["Request", null, true], ["Cancel"]];
+    meeting.dialog({ title: "Permission needed from Meeting Host", buttons });
+  },
   permission_answer: ({ text }) => root.append(make(`<div class="notification" role="alert">${text}</div>`)),
   unmute: () => meeting.dialog({ title: say("unmute"), buttons: [["Stay Muted"], [say("unmute_button"), () => report("unmuted"), true]] }),
   reconnect: () => {

@@ -196,7 +196,8 @@ class GuestAttempt:
     def _perhaps_signed_out(self, seen: StateSeen, look: PageLook, now: float) -> StateSeen:
         """Say that an account has lost its session, where the page takes it for a guest."""
         field_shown = look.found.get(self.joiner.guest_field or "")
-        if not self.signed_in or seen.state is not PageState.PRE_JOIN or field_shown is None:
+        may_be = self.signed_in and not self.hands_off and seen.state is PageState.PRE_JOIN
+        if field_shown is None or not may_be:
             self.as_guest_since = None
             return seen
         if self.as_guest_since is None:
@@ -260,6 +261,9 @@ class GuestAttempt:
             if self.clicked[rule.seen] >= rule.at_most:
                 continue
             self.clicked[rule.seen] += 1
+            if rule.leave is not None:  # also where nothing can be pressed
+                permission = RecordingPermission(_LEAVE[rule.leave], seen.text)
+                self.guest.events.observe(permission)
             answer = ""
             if rule.click is not None:
                 try:
@@ -271,9 +275,6 @@ class GuestAttempt:
                 self.guest.events.observe(NoticeSeen(rule.notice, seen.text, answer))
             else:
                 self.guest.note(f"dialog {rule.seen}", seen)
-            if rule.leave is not None:
-                permission = RecordingPermission(_LEAVE[rule.leave], seen.text)
-                self.guest.events.observe(permission)
             if rule.click is not None:
                 return
 

@@ -16,6 +16,7 @@
   const ENDED_URL = /\/(call\/(end|rejection)|conversation\/conversationEnd)\/?$/;
   const THREAD = /19:[\w+.=-]+@thread\.\w+/;
   const MOST_BYTES = 2_000_000;
+  const MOST_CALLS = 40;
   const SOURCES_MS = 100;
   const SILENT_MS = 400;
 
@@ -53,9 +54,11 @@
     const endpoints = people.flatMap(([, one]) => Object.keys(one?.endpoints ?? {}));
     let call = calls.find(({ keys }) => keys.has(key));
     call ??= calls.find((one) => endpoints.some((endpoint) => one.endpoints.has(endpoint)));
+    if (!call && !key && !endpoints.length) return newCall(); // of whatever call: of none
     if (!call) calls.push((call = newCall()));
-    call.keys.add(key);
-    call.clients.add(client);
+    if (calls.length > MOST_CALLS) calls.shift();
+    if (key) call.keys.add(key);
+    if (client) call.clients.add(client);
     for (const endpoint of endpoints) call.endpoints.add(endpoint);
     return call;
   };
