@@ -100,12 +100,14 @@ class LiveBot:
         ended: Set when its last event was told.
         ours: Whether this server looks after it; otherwise another does, and it is followed only.
         asked_at: Trio's time when somebody asked for it last.
+        caught_up: Whether all that its log held at the last look is known here.
     """
 
     row: BotRow
     log: LiveLog
     ours: bool = True
     asked_at: float = 0.0
+    caught_up: bool = False
     history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
     ended: trio.Event = field(factory=trio.Event)
@@ -242,6 +244,7 @@ class LiveBots:
             log = LiveLog(self._store.log(row.bot_id), lags=self._store.lags)
             live = self._bots[row.bot_id] = LiveBot(row, log)
         live.row, live.ours, live.asked_at = row, ours, trio.current_time()
+        live.caught_up = False
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:
@@ -257,9 +260,11 @@ class LiveBots:
     async def catch_up(self, live: LiveBot) -> None:
         """Take what the log holds and was not taken yet."""
         log = self._store.log(live.row.bot_id, urgent=True)
+        live.caught_up = False
         async with aclosing(log.read(live.history.last_seq)) as events:
             async for event in events:
                 await self.take(live, event)
+        live.caught_up = True
 
     async def accompany(self, live: LiveBot, running: RunningBot) -> None:
         """Take what a running bot tells, until it tells no more. No deadline of its own."""

@@ -567,3 +567,32 @@ async def test_who_comes_with_a_number_that_this_server_does_not_know_yet_is_wai
             while refused.get("type") != "error":
                 refused = await said(connection)
             assert "after is 10000" in refused["detail"]
+            assert refused["code"] == "command_refused"
+
+
+async def test_who_knows_more_than_a_server_that_cannot_look_now_is_told_to_come_again(
+    tmp_path, monkeypatch
+):
+    """Its events are there: to call the number wrong would have a subscriber give up."""
+    monkeypatch.setattr("meetcore_server.native.socket._KNOWN_WITHIN_S", 0.1)
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        async with socket(server) as connection:
+            await say(connection, type="subscribe", bot_id=bot_id, after=10_000)
+            assert (await said(connection))["code"] == "command_refused"
+        live = server.service.live.get(bot_id)
+        assert live is not None
+        log = server.service.store.log(bot_id)
+
+        def away(*_: object, **__: object) -> None:
+            raise DatabaseUnavailable("The database is away.")
+
+        monkeypatch.setattr(type(log), "read", away)
+        with pytest.raises(DatabaseUnavailable):
+            await server.service.live.catch_up(live)
+        async with socket(server) as connection:
+            await say(connection, type="subscribe", bot_id=bot_id, after=10_000)
+            told = await said(connection)
+            assert (told["type"], told["code"]) == ("error", "storage_unavailable")
+            assert "as far as is known here" in told["detail"]

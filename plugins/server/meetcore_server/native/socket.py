@@ -21,7 +21,13 @@ from typing import Any
 
 import trio
 
-from meetcore import CommandInvalid, CommandRefused, MeetcoreError, NativeDialect
+from meetcore import (
+    CommandInvalid,
+    CommandRefused,
+    MeetcoreError,
+    NativeDialect,
+    StorageUnavailable,
+)
 from meetcore.gateway import BotRow, Client, Reply, Request, Scope, Socket, SocketSession
 from meetcore.log import Wake
 from meetcore.model import command_from_wire
@@ -167,7 +173,11 @@ class NativeSession(SocketSession):
         row = await self._bot(asked)
         last = await self._newest(row, after or 0)
         if after is not None and not 0 <= after <= last:
-            raise CommandRefused(f"after is {after}, but the newest event is {last}.")
+            words = f"after is {after}, but the newest event is {last}"
+            live = self._service.live.get(row.bot_id)
+            if live is not None and not live.caught_up:
+                raise StorageUnavailable(f"{words}, as far as is known here.", "Subscribe again.")
+            raise CommandRefused(f"{words}.")
         known = self._followed.pop(row.bot_id, None)
         if known is not None:
             self._service.unfollow(known, socket)
