@@ -12,7 +12,7 @@ import trio
 
 from meetcore.log.folder_store import key_missing
 from meetcore.log.folders import encrypted_log_path
-from meetcore.log.workplaces import UNCARRIED
+from meetcore.log.workplaces import NOTES
 from meetcore.model.config import BotConfig
 
 __all__ = ["opened_folder", "path_in"]
@@ -72,7 +72,7 @@ def path_in(where: Path, opened: Path, path: Path) -> Path:
 def _is_to_go_on(folder: Path) -> bool:
     """Whether there is a hidden note of work that was begun: it is in no store."""
     names = (path.name for path in folder.rglob(".*"))
-    return any(name != UNCARRIED for name in names)
+    return any(name not in NOTES for name in names)
 
 
 class _BrokenOff(Exception):

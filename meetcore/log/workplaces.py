@@ -17,7 +17,7 @@ import trio
 from meetcore.log.folder_store import delete_folder
 from meetcore.log.folders import journal_path, make_bot_folder, private_file
 
-__all__ = ["CARRIED", "UNCARRIED", "as_guest", "carried_from", "listing", "note_carried"]
+__all__ = ["CARRIED", "NOTES", "UNCARRIED", "as_guest", "carried_from", "listing", "note_carried"]
 
 _LOG = logging.getLogger("meetcore.log")
 _TIDY_WITHIN_S = 10.0
@@ -27,6 +27,8 @@ CARRIED = ".carried"
 """A file in a workplace that names the files which the store had when it had all of them."""
 UNCARRIED = ".uncarried"
 """A file in a workplace that may hold something which the store does not have."""
+NOTES = frozenset({_GUEST, CARRIED, UNCARRIED})
+"""What is noted in a workplace about itself; other hidden files are of work that was begun."""
 
 
 @asynccontextmanager
