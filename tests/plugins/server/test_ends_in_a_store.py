@@ -49,7 +49,7 @@ async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_l
         trouble.befall(bot_id, "OSError")
         await client.post(f"/v1/bots/{bot_id}/stop")
         with trio.fail_after(90):
-            while its._tries <= supervision.MOST_TRIES + 1:  # noqa: ASYNC110
+            while its._pauses <= supervision.MOST_TRIES + 1:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         trouble.healed = True
         row = await until(client, bot_id, "completed")

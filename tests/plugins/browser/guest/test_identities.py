@@ -221,6 +221,7 @@ async def test_without_an_account_that_can_be_used_no_page_is_opened(
 
 
 def command(*arguments: str | Path):
+    main.__dict__.pop("_with_plugins", None)  # plugins may be others than those of another test
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
