@@ -11,7 +11,7 @@ by looking again, after a pause: `Supervision._insist` does that.
 | who may have it does not answer | it was under way | asked again, ever: it may run |
 | anything | it runs | looked at again; the bot goes on by itself |
 | somebody has its journal | its end is to be written | accompanied; a dead one's lease lapses |
-| the store is away | its end is to be written | waited for: what the bot left is to come there |
+| the store is away | its end is to be written | waited for, a day: what there is goes there |
 | anything else | its end is to be written | tried a few times, then its row alone is ended |
 
 Every await has a deadline, or something that ends it: `_step` for what is asked of others, the end
@@ -54,7 +54,7 @@ from meetcore_server.dead_bots import finish_dead
 from meetcore_server.live import LiveBot
 from meetcore_server.orders_to_specs import beginning
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.troubles import News, Trouble, is_away, is_of, may_pass
+from meetcore_server.troubles import News, StoreAbsence, Trouble, is_of, may_pass
 
 if TYPE_CHECKING:
     from meetcore_server.supervisor import BotSupervisor
@@ -117,7 +117,7 @@ class Supervision:
         self._no_place = ""
         self._forgotten = self._in_doubt = False
         self._told = self._tries = self._pauses = 0
-        self._news = News()
+        self._news, self._absence = News(), StoreAbsence()
         self._scope = trio.CancelScope()
         self._over = trio.Event()
 
@@ -196,7 +196,7 @@ class Supervision:
         self.looked.set()
         if is_of(error, DatabaseUnavailable, JournalBusy) or self._may_run(error):
             return
-        if self._phase is _Phase.ENDING and is_away(error, lags=self._its.store.lags):
+        if self._phase is _Phase.ENDING and self._absence.takes(error):
             return  # a row that was ended alone would leave what the bot left where it is
         if self.live.history.last_seq > self._told:  # it goes on, if slowly
             self._told, self._tries = self.live.history.last_seq, 0
@@ -216,6 +216,7 @@ class Supervision:
         """What was tried works."""
         self.trouble = None
         self._tries = self._pauses = 0
+        self._absence.over()
         self.looked.set()
 
     async def _step(

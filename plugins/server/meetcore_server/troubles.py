@@ -5,12 +5,19 @@ from __future__ import annotations
 import trio
 from attrs import define, field, frozen
 
-from meetcore import BusUnavailable, JournalFull, StorageUnavailable
+from meetcore import (
+    BusUnavailable,
+    EncryptionKeyMissing,
+    FileDamaged,
+    JournalFull,
+    StorageUnavailable,
+)
 from meetcore.model import found_in
 from meetcore_server.storage.holding import NotHeld
 
-__all__ = ["News", "Trouble", "is_away", "is_of", "may_pass"]
+__all__ = ["News", "StoreAbsence", "Trouble", "is_of", "may_pass"]
 
+_AWAY_AT_MOST_S = 24 * 3600.0
 _SAY_AGAIN_S = 60.0
 
 
@@ -56,12 +63,24 @@ def may_pass(error: BaseException) -> bool:
     return is_of(error, *kinds)
 
 
-def is_away(error: BaseException, *, lags: bool) -> bool:
-    """Whether the store does not answer.
+@define(eq=False)
+class StoreAbsence:
+    """A store that does not answer: what is owed to it is waited for, but not for ever."""
 
-    Args:
-        error: What it raised.
-        lags: Whether the store is elsewhere: then an error of the system is that of its connection.
-    """
-    kinds = (StorageUnavailable, trio.TooSlowError, *((OSError,) if lags else ()))
-    return is_of(error, *kinds)
+    _since: float | None = field(default=None, init=False)
+
+    def takes(self, error: BaseException) -> bool:
+        """Whether a trouble is that of a store that is away, for no more than a day.
+
+        A file or a log that is damaged, a key that is missing, and this machine's own disk are not.
+        """
+        answers = is_of(error, FileDamaged, EncryptionKeyMissing)
+        if answers or not is_of(error, StorageUnavailable, trio.TooSlowError):
+            return False
+        now = trio.current_time()
+        self._since = now if self._since is None else self._since
+        return now - self._since < _AWAY_AT_MOST_S
+
+    def over(self) -> None:
+        """Take it that the store answers."""
+        self._since = None

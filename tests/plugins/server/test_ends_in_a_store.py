@@ -9,11 +9,17 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.model.errors import StorageUnavailable
+from meetcore.model.errors import (
+    EncryptionKeyMissing,
+    FileDamaged,
+    JournalError,
+    StorageUnavailable,
+)
 from meetcore.model.lifecycle import EndReason, State
 from meetcore_server import bot_supervision as supervision
 from meetcore_server.bot_supervision import Supervision
 from meetcore_server.live import LiveBot
+from meetcore_server.troubles import StoreAbsence
 
 from .running import STAY, http, ordered, serving, until
 from .test_supervision import (
@@ -81,6 +87,26 @@ async def test_a_store_that_is_away_when_a_bots_process_has_died_is_waited_for_t
         assert (await until(client, row.bot_id, "failed"))["reason"] == "crashed"
         kept = await its.store.log(row.bot_id).history()
         assert kept.reason is EndReason.CRASHED
+
+
+async def test_a_trouble_that_stays_is_not_waited_for_for_ever(autojump_clock):
+    """The bot would count against every limit, and could not be deleted."""
+    absence, away = StoreAbsence(), StorageUnavailable("The bucket does not answer.")
+    assert absence.takes(away)
+    await trio.sleep(23 * 3600)
+    assert absence.takes(ExceptionGroup("several", [away]))
+    absence.over()
+    await trio.sleep(23 * 3600)
+    assert absence.takes(trio.TooSlowError())
+    await trio.sleep(25 * 3600)
+    assert not absence.takes(away)
+    for stays in (
+        FileDamaged("The file is cut off."),
+        EncryptionKeyMissing("No key that is named is the one."),
+        OSError(28, "No space left on device"),
+        JournalError("The journal takes no end."),
+    ):
+        assert not StoreAbsence().takes(stays)
 
 
 class Lingering:
