@@ -7,19 +7,22 @@ and nothing twice, also where one event makes several messages or none.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
-from meetcore import BotLog, Dialect, Draft, Event, SegmentFinalized
+from meetcore import BotLog, Dialect, Draft, Event, SegmentFinalized, StorageUnavailable
 from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.hub import Topic
 
 __all__ = ["Feed"]
 
+_LOG = logging.getLogger("meetcore.server")
 _PLACES = 256
 _INTERNAL_ERROR = 1011
 _TRY_AGAIN_LATER = 1013
@@ -47,7 +50,7 @@ class Feed:
         self._log = log
         self._dialect = make()
         self._topic = Topic(f"{bot_id}/{variant}")
-        self._sockets: set[ServedSocket] = set()
+        self._sockets: dict[ServedSocket, Callable[[], None]] = {}
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -91,11 +94,26 @@ class Feed:
         """Send a socket what it has missed, at its own pace, then let it be live.
 
         There is no checkpoint between the last look at what is missing and the joining. A log that
-        does not have yet what was told already is waited for; where it stays away, the socket is
-        closed: it can come again with the number of the last event that it has.
+        does not have yet what was told already is waited for; where it stays away, or cannot be
+        read, the socket is closed: it can come again with the number of the last event that it has.
         """
-        self._sockets.add(socket)
-        socket.on_close(lambda: self.leave(socket))
+        if socket not in self._sockets:
+            self._sockets[socket] = partial(self.leave, socket)
+            socket.on_close(self._sockets[socket])
+        try:
+            await self._bring(socket, after, drafts=drafts)
+        except StorageUnavailable as error:
+            _LOG.warning("bot=%s cannot be read for a follower now: %s", self._bot_id, error)
+            self._come_again(socket)
+        except BaseException:
+            self.leave(socket)  # a socket that misses something is told nothing more
+            raise
+
+    def _come_again(self, socket: ServedSocket) -> None:
+        self.leave(socket)
+        socket.close(_TRY_AGAIN_LATER, "some of its events cannot be read now")
+
+    async def _bring(self, socket: ServedSocket, after: int | None, *, drafts: bool) -> None:
         at = self._topic.position if after is None else min(_end_of(after), self._topic.position)
         missed = _Missed(self._make(), self._log, at)
         async with missed.closing():
@@ -109,8 +127,7 @@ class Feed:
                     at, there_by = told[-1][0] if told else upto, math.inf
                     await socket.room(_WAITING_BYTES)
                 elif trio.current_time() > there_by:
-                    self.leave(socket)
-                    socket.close(_TRY_AGAIN_LATER, "some of its events cannot be read now")
+                    self._come_again(socket)
                 else:
                     there_by = min(there_by, trio.current_time() + _THERE_WITHIN_S)
                     await trio.sleep(_LOOK_EVERY_S)
@@ -128,7 +145,9 @@ class Feed:
 
     def leave(self, socket: ServedSocket) -> None:
         """Tell a socket nothing more."""
-        self._sockets.discard(socket)
+        callback = self._sockets.pop(socket, None)
+        if callback is not None:
+            socket.off_close(callback)
         self._topic.leave(socket.subscriber)
 
 

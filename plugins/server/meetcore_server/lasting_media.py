@@ -15,6 +15,7 @@ __all__ = ["LastingMedia"]
 
 _KNOWN_WITHIN_S = 20.0
 _DELETED_WITHIN_S = 10.0
+_HURRIED_WITHIN_S = 3.0
 
 
 class LastingMedia(MediaStore):
@@ -91,23 +92,28 @@ class LastingMedia(MediaStore):
             if await self._lasted(name):
                 raise
             raise NoSuchFile(name) from None  # its folder is gone
-        except BaseException:
+        except BaseException as error:
+            hurried = not isinstance(error, Exception)  # cancelled: somebody waits for the end
+            within_s = _HURRIED_WITHIN_S if hurried else _KNOWN_WITHIN_S
             with suppress(MeetcoreError, OSError):
-                await self._lasted(name)
+                await self._lasted(name, within_s)
             raise
         if not await self._lasted(name):
             raise NoSuchFile(name)
         return made
 
-    async def _lasted(self, name: str) -> bool:
+    async def _lasted(self, name: str, within_s: float = _KNOWN_WITHIN_S) -> bool:
         """Return whether a file may stay; where it may not, or nobody can say, it is deleted."""
         lasts = False
         with trio.CancelScope(shield=True):
             try:
-                with trio.move_on_after(_KNOWN_WITHIN_S):
+                with trio.move_on_after(within_s):
                     lasts = await self._lasts()
             finally:
                 if not lasts:
-                    with trio.move_on_after(_DELETED_WITHIN_S), suppress(MeetcoreError, OSError):
+                    with (
+                        trio.move_on_after(min(within_s, _DELETED_WITHIN_S)),
+                        suppress(MeetcoreError, OSError),
+                    ):
                         await self._media.delete(name)
         return lasts

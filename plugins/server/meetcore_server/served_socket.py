@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -67,13 +68,18 @@ class ServedSocket:
         try:
             await self.subscriber.run(received, self)
         finally:
-            for each in self._at_close:
+            callbacks, self._at_close = self._at_close, []
+            for each in callbacks:
                 each()
-            self._at_close.clear()
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Have something called when the connection has ended."""
         self._at_close.append(callback)
+
+    def off_close(self, callback: Callable[[], None]) -> None:
+        """Have it not called: what it was for is over before the connection is."""
+        with suppress(ValueError):
+            self._at_close.remove(callback)
 
     # --- as a Socket -----------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from meetcore.gateway import BotRow
 from meetcore.model.dialect import NativeDialect
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandRefused, StorageUnavailable
 from meetcore.model.event import Event
 from meetcore.model.events import ChatReceived, StateChanged
 from meetcore.model.lifecycle import EndReason, State
@@ -60,6 +60,7 @@ class Follower:
     def __init__(self) -> None:
         self.seqs: list[int] = []
         self.closed_with: int | None = None
+        self.callbacks: list[Callable[[], None]] = []
 
     @property
     def subscriber(self) -> Follower:
@@ -70,7 +71,10 @@ class Follower:
         return self.closed_with is not None
 
     def on_close(self, callback: Callable[[], None]) -> None:
-        """Nothing: it does not go."""
+        self.callbacks.append(callback)
+
+    def off_close(self, callback: Callable[[], None]) -> None:
+        self.callbacks.remove(callback)
 
     def forget(self, key: str) -> None:
         """Nothing: it has read it."""
@@ -171,6 +175,36 @@ async def test_who_cannot_be_told_the_next_event_is_closed_and_told_no_later_one
     assert follower.seqs == [3]
     assert follower.closed_with == 1013
     assert not len(feed)
+
+
+async def test_a_replay_that_breaks_off_leaves_nobody_who_is_told_nothing() -> None:
+    class Breaking(Kept):
+        async def read(
+            self, after: int = 0, *, types: Collection[type[Event]] | None = None
+        ) -> AsyncGenerator[Event, None]:
+            yield event_of(after + 1)
+            raise StorageUnavailable("The bucket does not answer.")
+
+    follower = Follower()
+    feed = Feed(BOT, "native", NativeDialect, Breaking())
+    feed.stand_at(100)
+    await _follow(feed, follower, 0)
+    assert follower.closed_with == 1013
+    assert not len(feed)
+    await feed.tell(event_of(101))
+    assert follower.seqs in ([], [1])
+
+
+async def test_a_socket_keeps_nothing_of_bots_that_it_followed_before() -> None:
+    follower = Follower()
+    for _ in range(3):
+        feed = Feed(BOT, "native", NativeDialect, Kept(upto=1))
+        feed.stand_at(1)
+        await _follow(feed, follower, 0)
+        await _follow(feed, follower, 0)
+        assert len(follower.callbacks) == 1
+        feed.leave(cast("ServedSocket", follower))
+        assert follower.callbacks == []
 
 
 async def test_a_store_that_falls_far_behind_makes_no_gap(
