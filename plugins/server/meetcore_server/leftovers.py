@@ -25,7 +25,8 @@ async def carry_the_rest(
     """Have the store take what an earlier process of a bot could not carry, for ever.
 
     There may be something at any time: a process that is killed leaves it while the server runs.
-    A bot that runs sees to it itself, though its lease may have lapsed for a moment. One that the store does not know was deleted: it stays so.
+    A bot that runs sees to it itself, though its lease may have lapsed for a moment. One that the
+    store does not know was deleted: it stays so.
 
     Args:
         store: Where it is to be.
