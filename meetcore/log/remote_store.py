@@ -11,7 +11,7 @@ import os
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from meetcore.model.errors import (
     FileDamaged,
     JournalBusy,
     JournalError,
+    MeetcoreError,
     NoSuchFile,
     StorageUnavailable,
     brief,
@@ -60,6 +61,7 @@ StoredLine = tuple[int, bytes]
 _PAGE = 100
 _LARGEST = 2**63 - 1
 _GIVE_UP_LEASE_WITHIN_S = 5.0
+_DELETED_WITHIN_S = 30.0
 _LOOKS = 5
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
 """What a store raises that does not answer; everything else is a mistake."""
@@ -266,7 +268,14 @@ class RemoteStore(BotStore):
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
 
     async def delete(self, bot_id: str) -> Deletion:
-        """Delete everything of a bot, its workplace here too."""
+        """Delete everything of a bot, its workplace here too.
+
+        Another machine that has something of it left carries nothing there meanwhile: its lease is
+        taken first, where that can be had soon, and lapses if something stays.
+        """
+        with trio.move_on_after(_GIVE_UP_LEASE_WITHIN_S), suppress(*_AWAY, MeetcoreError):
+            if self.leases_lapse and await self.log(bot_id).exists():
+                await self.take(bot_id, f"deletion/{uuid4().hex[:8]}", _DELETED_WITHIN_S)
         files = await self.remove(checked_bot_id(bot_id))
         return Deletion(files, await self.clear_here(bot_id))
 

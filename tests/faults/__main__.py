@@ -47,7 +47,7 @@ ENDED = ("completed", "failed")
 ORDERED_WITHIN_S = 180.0
 ENDS_WITHIN_S = 240.0
 TROUBLES = (OSError, httpx2.TransportError, trio_websocket.ConnectionClosed,
-            trio_websocket.HandshakeError)  # fmt: skip
+            trio_websocket.HandshakeError, trio.TooSlowError)  # fmt: skip
 ROOM_LINE_S = 4.0
 
 
@@ -221,6 +221,7 @@ class Course:
         for bot in self.bots:
             if bot.end is None:
                 self.troubles.append(f"bot {bot.number} ({bot.bot_id}) has not ended")
+                await self._say_how_it_stands(bot)
                 continue
             reason = bot.end["data"]["reason"]
             if reason != "meeting_ended":
@@ -239,6 +240,16 @@ class Course:
             self._judge_processes(bot)
             await self._judge_answers(bot, wanted)
             await self._judge_webhooks(bot)
+
+    async def _say_how_it_stands(self, bot: Followed) -> None:
+        """Note what each server answers of a bot whose end nobody was told."""
+        for number in range(len(self.ports)):
+            try:
+                async with _client(self.url(number)) as client:
+                    answer = (await client.get(f"/v1/bots/{bot.bot_id}")).text
+            except TROUBLES as error:
+                answer = repr(error)
+            self.troubles.append(f"bot {bot.number}: server {number} answers {answer[:500]}")
 
     def _judge_processes(self, bot: Followed) -> None:
         """Look which processes of a bot went to its meeting; others may have been turned away."""

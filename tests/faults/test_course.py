@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import trio
 
 from tests.faults import talks
 from tests.faults.__main__ import Course, Followed, run
@@ -32,3 +33,39 @@ async def test_what_did_not_end_is_a_trouble(tmp_path) -> None:
     course = Course([], [], None, None, None, bots, random.Random(1))  # type: ignore[arg-type]
     await course.judge(30.0)
     assert course.troubles == ["bot 0 (b) has not ended"]
+
+
+async def test_of_a_bot_that_did_not_end_it_is_said_what_the_servers_answer() -> None:
+    bots = [Followed(0, "https://meet.google.com/talk-0", talks=True, bot_id="b")]
+    with trio.fail_after(60):
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listener.socket.getsockname()[1]
+
+        async def answer(stream: trio.SocketStream) -> None:
+            head = await stream.receive_some()
+            assert head.startswith(b"GET /v1/bots/b ")
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nleaving")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, answer, [listener])
+            course = Course([], [port, 1], None, None, None, bots, random.Random(1))  # type: ignore[arg-type]
+            await course.judge(30.0)
+            nursery.cancel_scope.cancel()
+    assert course.troubles[:2] == [
+        "bot 0 (b) has not ended",
+        "bot 0: server 0 answers leaving",
+    ]
+    assert "ConnectError" in course.troubles[2]
+
+
+async def test_a_server_that_does_not_shake_hands_does_not_hold_up_who_follows(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bot = Followed(0, "https://meet.google.com/talk-0", talks=True, bot_id="b")
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    course = Course([], [port, port], None, None, None, [bot], random.Random(1))  # type: ignore[arg-type]
+    async with listener:
+        with trio.move_on_after(100.0):
+            await course.follow(bot)
+    assert bot.changes == 5

@@ -213,3 +213,42 @@ async def test_a_file_that_another_machine_deletes_as_it_is_laid_out_is_left_out
         (store.workplace("b-1") / ".uncarried").touch()
         async with store.checkout("b-1") as folder:
             assert not (folder / NAME).exists()
+
+
+async def test_nothing_is_carried_again_of_a_bot_that_is_being_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another machine, which has something left of it."""
+    kit = Kit()
+    store, other = kit.open_store(tmp_path), kit.open_store(tmp_path)
+    delete, refused = BlobMedia.delete, 0
+
+    async def then_carried(self: BlobMedia, name: str) -> bool:
+        nonlocal refused
+        found = await delete(self, name)
+        with pytest.raises(meetcore.JournalBusy):
+            async with other.checkout("b-1"):
+                pytest.fail("It is carried again.")
+        refused += 1
+        return found
+
+    with trio.fail_after(60):
+        async with kit.running(store) as journal:
+            attend(journal, store.workplace("b-1"))
+        (store.workplace("b-1") / ".uncarried").touch()
+        monkeypatch.setattr(BlobMedia, "delete", then_carried)
+        assert (await store.delete("b-1")).files > 1
+        assert refused
+        assert not await store.log("b-1").exists()
+        assert await store.media("b-1").stat(NAME) is None
+
+
+async def test_a_bot_whose_lease_cannot_be_had_is_deleted_all_the_same(tmp_path: Path) -> None:
+    kit = Kit()
+    store = kit.open_store(tmp_path)
+    with trio.fail_after(60):
+        async with kit.running(store) as journal:
+            attend(journal, store.workplace("b-1"))
+        store.take = away_for(10**6, store.take)  # type: ignore[method-assign]
+        assert (await store.delete("b-1")).files > 1
+        assert not await store.log("b-1").exists()

@@ -36,6 +36,7 @@ __all__ = ["ClusterBot", "ClusterLauncher", "finishing_s"]
 
 _LOG = logging.getLogger("meetcore")
 STOP_WITHIN_S = 15.0
+_LEAVES_WITHIN_S = 60.0
 _ASK_EVERY_S = 5.0
 _STORE_WITHIN_S = 10.0
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
@@ -62,7 +63,8 @@ class ClusterBot(BusBot):
 
     Attributes:
         released: Whether another looks after it.
-        asked_to_leave: Whether it was told to stop.
+        leaving_until: Trio's time up to which it may be leaving, since it was told to stop a
+            moment ago: who gives it up before lets it leave in order. None if it was not told.
         unresponsive_since: Trio's time since when the bus, which takes what bots tell, has not
             heard of it; None while it does, or the bus cannot say.
     """
@@ -70,7 +72,7 @@ class ClusterBot(BusBot):
     def __init__(self, bot_id: str, bus: BotBus, store: BotStore) -> None:
         super().__init__(bot_id, bus, store)
         self.released = False
-        self.asked_to_leave = False
+        self.leaving_until: float | None = None
         self.unresponsive_since: float | None = None
 
     @property
@@ -95,7 +97,8 @@ class ClusterBot(BusBot):
         if not isinstance(command, Stop):
             await super().perform(command)
             return
-        self.asked_to_leave = True
+        if self.leaving_until is None:
+            self.leaving_until = trio.current_time() + _LEAVES_WITHIN_S
         try:
             with trio.fail_after(STOP_WITHIN_S):
                 await super().perform(command)
@@ -245,6 +248,7 @@ class ClusterLauncher(Launcher):
             if limit_s is not None and silent_s > limit_s and not await self._has_lease(bot):
                 _LOG.error("bot=%s is given up: silent for %.0f s", bot.bot_id, silent_s)
                 self._note_silence(bot, silent_s)
+                bot.leaving_until = trio.current_time()  # who hangs does not leave, if told or not
                 bot.abandon()
                 return
 

@@ -302,8 +302,10 @@ class PodLauncher(KubernetesLauncher):
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 
-    async def end(self, name: str, *, grace_s: int | None = None) -> None:
-        """Delete a Pod, however long the cluster does not answer; raises nothing.
+    async def end(self, name: str, *, grace_s: int | None = None) -> bool:
+        """Delete a Pod, within ten minutes where the cluster does not answer; raises nothing.
+
+        Returns whether it is deleted.
 
         Args:
             name: The Pod.
@@ -318,10 +320,11 @@ class PodLauncher(KubernetesLauncher):
                     _LOG.warning("the Pod %s cannot be deleted now: %s", name, error)
                 except MeetcoreError as error:
                     _LOG.error("the Pod %s cannot be deleted: %s", name, error)
-                    return
+                    return False
                 else:
-                    return
+                    return True
                 await trio.sleep(_END_AGAIN_S)
+        return False
 
 
 class PodBot(ClusterBot):
@@ -345,6 +348,7 @@ class PodBot(ClusterBot):
         self.pod: Pod | None = None
         self.settled = trio.Event()
         self._watched = False
+        self._ending = False
         self._launcher = launcher
         self._watch = watch
         self._nursery = nursery
@@ -356,19 +360,30 @@ class PodBot(ClusterBot):
         return seen is not None and state_of(seen).over
 
     async def leave_otherwise(self) -> bool:
-        """Delete its Pod, whose end says it: it has the Pod's grace for leaving."""
-        with trio.move_on_after(_TIDY_WITHIN_S) as limit:
-            await self._launcher.end(self.name)
-        if limit.cancelled_caught:  # the cluster does not answer either
-            self._nursery.start_soon(self._launcher.end, self.name)
+        """Delete its Pod, whose end says it: it has the Pod's grace for leaving.
+
+        Returns whether it is deleted, or will be as soon as the cluster answers.
+        """
+        with trio.move_on_after(_TIDY_WITHIN_S):
+            return await self._launcher.end(self.name)
+        if not self._ending:
+            self._ending = True
+            self._nursery.start_soon(self._end_later)
         return True
+
+    async def _end_later(self) -> None:
+        try:
+            await self._launcher.end(self.name)
+        finally:
+            self._ending = False
 
     def abandon(self) -> None:
         """Delete its Pod; the node's kubelet kills what runs in it.
 
-        At once, unless it was told to stop: then it has its Pod's grace, as when it is told that.
+        At once, unless it was told to stop not long ago: then it has its Pod's grace, as when it is
+        told that.
         """
-        if self.asked_to_leave:
+        if self.leaving_until is not None and trio.current_time() < self.leaving_until:
             self._nursery.start_soon(self._launcher.end, self.name)
         else:
             super().abandon()

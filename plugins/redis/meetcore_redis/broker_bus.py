@@ -10,10 +10,12 @@ short stream that is written only while somebody says, through a request, that t
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from uuid import uuid4
 
 import trio
+from attrs import define, field
 from coredis import PureToken, Redis
 from coredis.commands import Script
 
@@ -39,6 +41,14 @@ _SOUND_STAYS_S = 30
 _LAST_DRAFT = 2**63
 
 
+@define
+class _Taken:
+    """Where a request lies on the broker, and Trio's time up to which it is waited for."""
+
+    until: float
+    places: set[tuple[str, str]] = field(factory=set)
+
+
 class BrokerBus(RedisBus):
     """A bus on one broker, Redis or Valkey: see `RedisBus`."""
 
@@ -53,7 +63,7 @@ class BrokerBus(RedisBus):
         self._scripts: dict[str, Script[bytes]] = {}
         self._drafts: dict[str, tuple[int, int]] = {}
         self._asked_from: dict[tuple[str, int], str] = {}
-        self._taken: dict[str, list[tuple[str, str]]] = {}
+        self._taken: dict[str, _Taken] = {}
 
     def __repr__(self) -> str:
         return f"RedisBus({str(self._broker)!r})"
@@ -155,13 +165,36 @@ class BrokerBus(RedisBus):
                         for (first, second), fields in entries:
                             at = f"{first}-{second}"
                             request = _request_in(fields, now_ms)
-                            if request is not None:
-                                self._taken.setdefault(request.id, []).append((bot_id, at))
+                            if request is not None and self._take(request, bot_id, at):
                                 yield request
+                        await self._drop_late()
             except BusUnavailable:
                 if self._client is None:
                     raise
                 await trio.sleep(_AGAIN_S)
+
+    def _take(self, request: BusRequest, bot_id: str, at: str) -> bool:
+        """Note where a request lies; return whether its answer is waited for still."""
+        left_s = math.inf if request.left_s is None else request.left_s
+        until = trio.current_time() + left_s
+        taken = self._taken.setdefault(request.id, _Taken(until))
+        taken.until = max(taken.until, until)
+        taken.places.add((bot_id, at))
+        return left_s > 0
+
+    async def _drop_late(self) -> None:
+        """Take off what nobody waits for any more."""
+        now = trio.current_time()
+        for request_id in [each for each, taken in self._taken.items() if taken.until <= now]:
+            with answered(self._broker, _ANSWER_WITHIN_S):
+                await self._take_off(request_id)
+
+    async def _take_off(self, request_id: str) -> None:
+        """Delete a request, which may be private: it was done, or it is too late for it."""
+        taken = self._taken.get(request_id)
+        for bot_id, at in list(taken.places) if taken else ():
+            await self._open.xdel(self._key(bot_id, "asked"), [at])
+        self._taken.pop(request_id, None)
 
     async def _now_ms(self) -> int:
         """Return the broker's time."""
@@ -175,9 +208,7 @@ class BrokerBus(RedisBus):
         with answered(self._broker, _ANSWER_WITHIN_S):
             await self._open.rpush(key, [content])
             await self._open.expire(key, _ANSWERS_STAY_S)
-            # What was asked may be private, and was done.
-            for bot_id, at in self._taken.pop(request.id, ()):
-                await self._open.xdel(self._key(bot_id, "asked"), [at])
+            await self._take_off(request.id)
 
     async def send_audio(self, bot_id: str, frames: Sequence[bytes]) -> None:
         """Give live sound to whoever listens; about ten seconds of it stay."""
@@ -291,12 +322,10 @@ class BrokerBus(RedisBus):
 
 
 def _request_in(fields: Mapping[bytes, bytes], now_ms: int) -> BusRequest | None:
-    """Return what an entry asks; None where it asks nothing, or nobody waits for it any more."""
+    """Return what an entry asks; None where it asks nothing."""
     if b"id" not in fields:
         return None
     left_s = None
     if b"until" in fields:  # an older version does not say it
         left_s = (int(fields[b"until"]) - now_ms) / 1000
-        if left_s <= 0:
-            return None
     return BusRequest(fields[b"id"].decode(), fields[b"content"], left_s)

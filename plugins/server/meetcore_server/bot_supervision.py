@@ -114,7 +114,7 @@ class Supervision:
         self._launching = self._asking = False
         self._waiting = trio.CancelScope()
         self._deciding = trio.Lock()
-        self._no_place = ""
+        self._no_place = self._unheard = ""
         self._forgotten = self._in_doubt = False
         self._told = self._tries = self._pauses = 0
         self._news, self._absence = News(), StoreAbsence()
@@ -184,14 +184,9 @@ class Supervision:
         """Say what is wrong, and count it where there is a bound."""
         detail = brief(error)
         if self._news.take(error, detail):
-            strange = not (may_pass(error) or isinstance(error, MeetcoreError))
-            _LOG.warning(
-                "bot=%s trouble %s, to be tried again: %s",
-                self.live.row.bot_id,
-                self._phase.value,
-                detail,
-                exc_info=error if strange else None,
-            )
+            strange = None if may_pass(error) or isinstance(error, MeetcoreError) else error
+            what = (self.live.row.bot_id, self._phase.value, detail)
+            _LOG.warning("bot=%s trouble %s, to be tried again: %s", *what, exc_info=strange)
         self.trouble = Trouble(detail, concerns_all=self._phase is _Phase.ENDING or may_pass(error))
         self.looked.set()
         if is_of(error, DatabaseUnavailable, JournalBusy) or self._may_run(error):
@@ -247,13 +242,22 @@ class Supervision:
                     await self.live.ended.wait()
 
     async def _say_stop(self, running: RunningBot, detail: str) -> None:
+        self._unheard = detail
         try:
             await self._step(running.perform, Stop(detail))
-        except CommandRefused:
-            return  # it has ended, or is about to
+            self._unheard = ""
+        except CommandRefused:  # it has ended, or is about to
+            self._unheard = ""
         except Exception as error:  # noqa: BLE001  whatever keeps it from hearing, it is to go
             _LOG.warning("bot=%s does not leave, is ended: %s", self.live.row.bot_id, brief(error))
             running.abandon()
+
+    async def _repeat_stop(self, running: RunningBot) -> None:
+        """Say once more, again and again, what a bot out of reach has not heard."""
+        while True:
+            await trio.sleep(_SILENT_S)
+            if self._unheard:
+                await self._say_stop(running, self._unheard)
 
     async def reschedule(self, spec: BotSpec, write: Callable[[], Awaitable[BotRow]]) -> BotRow:
         """Give a scheduled bot another time or order; `write` writes it down.
@@ -438,6 +442,7 @@ class Supervision:
         gone = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell_when_gone, running, gone)
+            nursery.start_soon(self._repeat_stop, running)
             while not gone.is_set():
                 await self._insist(partial(self._listen, running, gone), over=gone)
                 if self.live.history.ended:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import trio
 
 from meetcore import BotStore, JournalBusy
+from meetcore.log import is_running
 from meetcore.model import brief
 
 __all__ = ["carry_the_rest"]
@@ -24,7 +25,8 @@ async def carry_the_rest(
     """Have the store take what an earlier process of a bot could not carry, for ever.
 
     There may be something at any time: a process that is killed leaves it while the server runs.
-    A bot that runs sees to it itself. One that the store does not know was deleted: it stays so.
+    A bot that runs sees to it itself, though its lease may have lapsed for a moment. One that the
+    store does not know was deleted: it stays so.
 
     Args:
         store: Where it is to be.
@@ -33,7 +35,7 @@ async def carry_the_rest(
     said: dict[str, str] = {}
     while True:
         for bot_id in await _left_here(store):
-            if looked_after(bot_id):
+            if looked_after(bot_id) or _runs_here(store, bot_id):
                 continue
             try:
                 with trio.fail_after(_WITHIN_S):
@@ -48,6 +50,15 @@ async def carry_the_rest(
                     _LOG.warning("bot=%s what it left here stays for now: %s", bot_id, detail)
                 said[bot_id] = detail
         await trio.sleep(_AGAIN_AFTER_S)
+
+
+def _runs_here(store: BotStore, bot_id: str) -> bool:
+    """Whether a process of this machine writes a bot's journal, whoever looks after the bot."""
+    try:
+        return is_running(store.workplace(bot_id))
+    except Exception as error:  # noqa: BLE001  one bot's trouble is its own
+        _LOG.warning("bot=%s whether it runs here cannot be known: %s", bot_id, brief(error))
+        return True
 
 
 async def _left_here(store: BotStore) -> list[str]:

@@ -248,12 +248,16 @@ class LiveBots:
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:
-        """Take one event: first the row, then everybody else."""
+        """Take one event: first the row, then everybody else.
+
+        Who stops at a deadline after the row is written would write it anew each time.
+        """
         if event.seq <= live.history.last_seq:
             return
         if isinstance(event, StateChanged):
             live.row = await self._update(live.row, event)
-        await live.tell(event)
+        with trio.CancelScope(shield=isinstance(event, StateChanged)):
+            await live.tell(event)
         if live.ours:  # nothing waits between the two: what is told is also counted
             self._woken(event)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import trio
 
-from meetcore import EndReason, State, StateChanged, Stop, StorageUnavailable, read_journal
+from meetcore import (
+    ClusterBot,
+    CommandFailed,
+    EndReason,
+    State,
+    StateChanged,
+    Stop,
+    StorageUnavailable,
+    read_journal,
+)
 from meetcore.fleet.launching import cluster_launcher
 from meetcore.log.folders import journal_path
 from meetcore_kubernetes import pod_launcher
@@ -99,6 +108,37 @@ async def test_a_pod_that_may_not_be_deleted_is_said_once(monkeypatch, caplog, t
     monkeypatch.setattr(Cluster, "remove", refused)
     with open_broker() as broker:
         async with staged(tmp_path, broker, cluster) as stage:
-            await stage.launcher.end("meetcore-b-1")
+            assert not await stage.launcher.end("meetcore-b-1")
     assert asked == 1
     assert "cannot be deleted" in caplog.text
+
+
+async def test_a_bot_that_was_told_to_stop_long_ago_has_no_grace_any_more(
+    tmp_path, broker, cluster, monkeypatch
+):
+    """As one that froze as it left: it would stay in the call for its Pod's whole grace."""
+    monkeypatch.setattr(cluster_launcher, "_LEAVES_WITHIN_S", 0.0)
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        stage.cluster.freeze("meetcore-b-1")
+        with pytest.raises(CommandFailed), monkeypatch.context() as told_nothing:
+            told_nothing.setattr(type(bot), "leave_otherwise", ClusterBot.leave_otherwise)
+            await bot.perform(Stop("enough"))
+        bot.abandon()
+        await bot.gone()
+        assert stage.cluster.graces["meetcore-b-1"] == 0
+
+
+async def test_a_stop_that_the_cluster_refuses_is_said_to_have_failed(tmp_path, cluster):
+    with open_broker() as broker:
+        async with staged(tmp_path, broker, cluster) as stage:
+            bot = await stage.launched()
+            broker.kill()
+            stage.cluster.forbidden.add(("delete", "pods"))
+            with pytest.raises(CommandFailed, match="does not answer"):
+                await bot.perform(Stop("enough"))
+            assert stage.cluster.running() == ["meetcore-b-1"]
+            stage.cluster.forbidden.clear()
+            await bot.perform(Stop("enough"))
+            await bot.gone()
+            broker.start()

@@ -287,11 +287,34 @@ async def test_what_was_asked_of_a_bot_does_not_stay():
 
                 nursery.start_soon(answer)
                 assert await other.ask("b-1", b"another", within_s=20.0) == b"done"
-                while await operator.xlen(key) > 1:  # noqa: ASYNC110  who waits no more leaves one
+                while await operator.xlen(key):  # noqa: ASYNC110  also what came too late
                     await trio.sleep(0.01)
                 nursery.cancel_scope.cancel()
             await bus.leave("b-1", claim)
             assert not await operator.exists([key])
+
+
+async def test_what_a_bot_did_not_do_in_time_does_not_stay_either():
+    with open_broker() as broker, trio.fail_after(60):
+        bus, other = RedisBus(broker.url), RedisBus(broker.url)
+        async with bus.open(), other.open(), Redis("127.0.0.1", broker.port) as operator:
+            claim = await bus.claim("b-1")
+            [key] = [key async for key in operator.scan_iter(match="*asked*")]
+            async with trio.open_nursery() as nursery:
+
+                async def take() -> None:
+                    async with aclosing(bus.requests("b-1", claim)) as requests:
+                        async for _ in requests:
+                            pass
+
+                nursery.start_soon(take)
+                with pytest.raises(trio.TooSlowError):
+                    await other.ask("b-1", b"the password", within_s=0.5)
+                while await operator.xlen(key) > 1:  # noqa: ASYNC110  the claim stays
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+            [broker_bus] = bus._shards.values() if hasattr(bus, "_shards") else [bus]
+            assert broker_bus._taken == {}
 
 
 async def test_many_questions_that_wait_hold_up_nothing_else():

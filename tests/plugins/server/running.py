@@ -28,6 +28,8 @@ SHORT = "https://meet.google.com/short-abc"
 STAY = "https://meet.google.com/stay-abc"
 WAIT = "https://meet.google.com/wait-abc"
 DENY = "https://meet.google.com/deny-abc"
+HANDSHAKE_WITHIN_S = 20.0
+CLOSE_WITHIN_S = 5.0
 
 
 def plugin_files_of_tests(*others: Path) -> list[Path]:
@@ -101,15 +103,25 @@ async def ordered(client: httpx2.AsyncClient, url: str = SHORT, **body: Any) -> 
 async def socket_at(
     url: str, path: str, headers: list[tuple[str, str]]
 ) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-    """Hold a WebSocket; its stream is closed also where the server closed first."""
+    """Hold a WebSocket; its stream is closed also where the server closed first.
+
+    Raises:
+        trio.TooSlowError: There is no connection, or no handshake, within 20 s; the latter in a
+            group.
+    """
     place = urlsplit(url)
-    stream = await trio.open_tcp_stream(place.hostname or "", place.port or 0)
+    with trio.fail_after(HANDSHAKE_WITHIN_S):
+        stream = await trio.open_tcp_stream(place.hostname or "", place.port or 0)
     async with stream, trio.open_nursery() as nursery:
-        connection = await trio_websocket.wrap_client_stream(
-            nursery, stream, place.netloc, path, extra_headers=headers
-        )
-        async with connection:
+        with trio.fail_after(HANDSHAKE_WITHIN_S):  # a server that dies now leaves it without an end
+            connection = await trio_websocket.wrap_client_stream(
+                nursery, stream, place.netloc, path, extra_headers=headers
+            )
+        try:
             yield connection
+        finally:
+            with trio.move_on_after(CLOSE_WITHIN_S):
+                await connection.aclose()
         nursery.cancel_scope.cancel()
 
 

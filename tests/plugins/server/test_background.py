@@ -15,8 +15,11 @@ import trio
 import trio.testing
 
 from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore.log import journal_path, make_bot_folder
 from meetcore.log.folder_store import FolderStore
+from meetcore.log.journal import Journal
 from meetcore.model.addresses import PrivateTargets
+from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import State
 from meetcore_server import assembly, background
 from meetcore_server.background import keep_running
@@ -198,6 +201,39 @@ async def test_what_a_bot_leaves_here_later_is_carried_too(
         await trio.sleep(600.0)
         assert carried == [("dead", 180.0), ("later", 240.0)]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_bot_that_runs_here_is_left_alone_whoever_looks_after_it(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Its lease may have lapsed for a moment: to take it would end the bot in its meeting."""
+    carried: list[str] = []
+
+    class Store(FolderStore):
+        async def uncarried(self) -> list[str]:
+            await trio.lowlevel.checkpoint()
+            return ["runs", "dead"]
+
+        @asynccontextmanager
+        async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
+            yield self.workplace(bot_id)
+            carried.append(bot_id)
+
+    for bot_id in ("runs", "dead"):
+        make_bot_folder(tmp_path, bot_id)
+        journal = Journal(journal_path(tmp_path / bot_id), bot_id, fsync=False)
+        journal.append(StateChanged(state=State.REQUESTED, previous=None))
+        if bot_id == "dead":
+            journal.close()
+        else:
+            runs = journal
+    with trio.move_on_after(30.0):
+        await carry_the_rest(Store(tmp_path))
+    assert carried == ["dead"]
+    runs.close()
+    with trio.move_on_after(30.0):
+        await carry_the_rest(Store(tmp_path))
+    assert carried == ["dead", "runs", "dead"]
 
 
 @pytest.mark.parametrize("error", ERRORS)

@@ -533,3 +533,25 @@ async def test_a_row_whose_folder_cannot_be_made_does_not_keep_a_server_from_sta
                 await trio.sleep(0.05)
         row = (await client.get(f"/v1/bots/{bot['id']}")).json()
         assert row["state"] == "scheduled"
+
+
+async def test_a_stop_that_a_bot_out_of_reach_did_not_hear_is_said_again(
+    tmp_path, monkeypatch, short_limits
+):
+    """As over a bus that is away: to end it over the same bus does nothing either."""
+    perform, said = TaskBot.perform, []
+
+    async def out_of_reach(self, command):
+        said.append(command)
+        if len(said) < 4:
+            raise meetcore.CommandFailed("The bot does not answer over the bus.")
+        await perform(self, command)
+
+    monkeypatch.setattr(TaskBot, "perform", out_of_reach)
+    monkeypatch.setattr(TaskBot, "abandon", lambda self: None)
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        await client.post(f"/v1/bots/{bot_id}/stop")
+        assert (await until(client, bot_id, "completed"))["reason"] == "stop_requested"
+    assert said == [meetcore.Stop("api")] * 4

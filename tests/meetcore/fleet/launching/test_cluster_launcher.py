@@ -16,12 +16,14 @@ from meetcore import (
     BotStore,
     ClusterBot,
     ClusterLauncher,
+    CommandFailed,
     CommandRefused,
     ConfigError,
     EndReason,
     Runner,
     RunningBot,
     SendChat,
+    Stop,
     StorageUnavailable,
 )
 from meetcore.fleet.launching.bus_reception import ALIVE_S
@@ -104,6 +106,27 @@ async def test_silence_ends_a_bot_while_the_bus_is_there(
     assert why is not None
     assert why.reason is EndReason.CRASHED
     assert why.evidence.detail == "the bus has not heard of it for 35 s"
+
+
+async def test_a_bot_that_was_told_to_stop_and_hangs_is_not_waited_for(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It may be leaving for a minute after the first stop; once it is given up, not any more."""
+    bus = MemoryBus(MemoryBroker())
+    launcher = Cluster(tmp_path, bus)
+    async with bus.open():
+        bot = Placed(bus, launcher.store)
+        assert bot.leaving_until is None
+        asked_at = trio.current_time()
+        for _ in range(3):
+            with pytest.raises(CommandFailed):
+                await bot.perform(Stop("enough"))
+        assert bot.leaving_until == asked_at + 60.0
+        bot.leaving_until = trio.current_time() + 600.0
+        with trio.fail_after(300):
+            await launcher.watch_silence(bot, 30.0)
+        assert bot.abandoned
+        assert bot.leaving_until <= trio.current_time()
 
 
 async def test_the_silence_of_a_bot_that_is_anothers_is_not_ours(
