@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from meetcore import (
     TERMINAL,
@@ -45,7 +45,10 @@ WHERE = "[plugins.server.dialects.zoom_rtms]"
 OLDEST_S = 300.0
 _STARTED = ("meeting.rtms_started", "webinar.rtms_started")
 _INTERRUPTED = ("meeting.rtms_interrupted", "webinar.rtms_interrupted")
-_UNFINISHED = frozenset(State) - TERMINAL
+_OVER = TERMINAL | {State.LEAVING, State.PROCESSING}
+"""A bot that is on its way out receives nothing any more, and goes nowhere else."""
+_UNFINISHED = frozenset(State) - _OVER
+_MOST_STREAMS = 1000
 _MAY_GO_ON = (
     EndReason.CONNECTION_LOST,
     EndReason.MEETING_ENDED,
@@ -90,6 +93,7 @@ class WebhookReceiver:
     service: Service
     options: ReceiverOptions
     secret: Secret
+    _newest: dict[str, int] = field(factory=dict, init=False)
 
     async def take(self, request: Request) -> Reply:
         """Answer one webhook: at once, since Zoom sends it again otherwise.
@@ -142,15 +146,17 @@ class WebhookReceiver:
         address = StreamAddress.read(link) if link is not None else None
         if link is None or address is None:
             raise BadBody("meeting_uuid, rtms_stream_id or server_urls is missing.")
+        if self._is_late(address, told_at):
+            return
         client = await self._client()
         bot = await self._bot_at(client, address)
         if bot is not None:
-            if bot.extras.get("told_at") != told_at:
+            if not _older(told_at, bot.extras.get("told_at")) and bot.extras.get("told_at") != told_at:
                 await self._move(bot, link, told_at)
             return
         key = f"{PLATFORM_NAME}:{address.stream_id}"
         bot = await self._send(client, link, told_at, key)
-        again = bot.ended and bot.extras.get("told_at") != told_at
+        again = bot.state in _OVER and bot.extras.get("told_at") != told_at
         if again and bot.reason in _MAY_GO_ON:  # nobody stopped it: the failed server ended it
             await self._send(client, link, told_at, f"{key}:{told_at}")
 
@@ -160,9 +166,23 @@ class WebhookReceiver:
         address = StreamAddress.read(link) if link is not None else None
         if link is None or address is None:
             return  # not where: the bot goes on trying where it was
+        if self._is_late(address, told_at):
+            return
         bot = await self._bot_at(await self._client(), address)
-        if bot is not None:
+        if bot is not None and not _older(told_at, bot.extras.get("told_at")):
             await self._move(bot, link, told_at)
+
+    def _is_late(self, address: StreamAddress, told_at: str) -> bool:
+        """Whether something newer was told of a stream already: it is where that said."""
+        newest = self._newest.get(address.stream_id)
+        if newest is not None and _older(told_at, str(newest)):
+            return True
+        if told_at.isdecimal():
+            self._newest.pop(address.stream_id, None)
+            self._newest[address.stream_id] = int(told_at)
+            if len(self._newest) > _MOST_STREAMS:
+                del self._newest[next(iter(self._newest))]
+        return False
 
     async def _bot_at(self, client: Client, address: StreamAddress) -> BotRow | None:
         query = BotQuery(
@@ -201,6 +221,12 @@ class WebhookReceiver:
                 f"Set api_key in {WHERE} to a key of this server.",
             )
         return client
+
+
+def _older(told_at: str, than: object) -> bool:
+    """Whether a webhook is older than another, by their times; one without a time is not."""
+    times = (told_at, str(than))
+    return all(each.isdecimal() for each in times) and int(times[0]) < int(times[1])
 
 
 def add_to(app: App) -> None:
