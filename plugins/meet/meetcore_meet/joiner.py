@@ -178,7 +178,9 @@ class MeetJoiner(GuestJoiner):
         """Say what a refusal means in words that are said of several things."""
         said = {found.control for found in seen.by}
         if said == {"refused_vaguely"}:  # of trouble as well: another attempt may help
-            return evolve(seen, state=PageState.CONNECTION_LOST if inside else seen.state, again=True)
+            return evolve(
+                seen, state=PageState.CONNECTION_LOST if inside else seen.state, again=True
+            )
         if "credentials_changed" in said and self.options.identity and not inside and not knocked:
             return evolve(seen, state=PageState.SIGN_IN, hint=CREDENTIALS_HINT)
         return seen

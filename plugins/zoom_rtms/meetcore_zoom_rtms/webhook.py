@@ -93,7 +93,7 @@ class WebhookReceiver:
     service: Service
     options: ReceiverOptions
     secret: Secret
-    _newest: dict[str, int] = field(factory=dict, init=False)
+    _newest: dict[str, str] = field(factory=dict, init=False)
 
     async def take(self, request: Request) -> Reply:
         """Answer one webhook: at once, since Zoom sends it again otherwise.
@@ -151,12 +151,13 @@ class WebhookReceiver:
         client = await self._client()
         bot = await self._bot_at(client, address)
         if bot is not None:
-            if not _older(told_at, bot.extras.get("told_at")) and bot.extras.get("told_at") != told_at:
+            if bot.extras.get("told_at") != told_at:
                 await self._move(bot, link, told_at)
             return
         key = f"{PLATFORM_NAME}:{address.stream_id}"
         bot = await self._send(client, link, told_at, key)
-        again = bot.state in _OVER and bot.extras.get("told_at") != told_at
+        ordered_at = bot.extras.get("told_at")
+        again = bot.state in _OVER and ordered_at != told_at and not _older(told_at, ordered_at)
         if again and bot.reason in _MAY_GO_ON:  # nobody stopped it: the failed server ended it
             await self._send(client, link, told_at, f"{key}:{told_at}")
 
@@ -169,20 +170,18 @@ class WebhookReceiver:
         if self._is_late(address, told_at):
             return
         bot = await self._bot_at(await self._client(), address)
-        if bot is not None and not _older(told_at, bot.extras.get("told_at")):
+        if bot is not None:
             await self._move(bot, link, told_at)
 
     def _is_late(self, address: StreamAddress, told_at: str) -> bool:
-        """Whether something newer was told of a stream already: it is where that said."""
-        newest = self._newest.get(address.stream_id)
-        if newest is not None and _older(told_at, str(newest)):
-            return True
-        if told_at.isdecimal():
-            self._newest.pop(address.stream_id, None)
-            self._newest[address.stream_id] = int(told_at)
-            if len(self._newest) > _MOST_STREAMS:
-                del self._newest[next(iter(self._newest))]
-        return False
+        """Whether a stream went already where something newer said."""
+        return _older(told_at, self._newest.get(address.stream_id))
+
+    def _went(self, stream_id: str, told_at: str) -> None:
+        self._newest.pop(stream_id, None)
+        self._newest[stream_id] = told_at
+        if len(self._newest) > _MOST_STREAMS:
+            del self._newest[next(iter(self._newest))]
 
     async def _bot_at(self, client: Client, address: StreamAddress) -> BotRow | None:
         query = BotQuery(
@@ -195,11 +194,16 @@ class WebhookReceiver:
         return None
 
     async def _move(self, bot: BotRow, link: str, told_at: str) -> None:
+        """Have a bot go on where a webhook says, unless that came later than a newer one."""
+        address = StreamAddress.read(link)
+        if address is None or _older(told_at, bot.extras.get("told_at")):
+            return
         try:
             await self.service.perform(bot, Reconnect(link, id=f"{PLATFORM_NAME}:{told_at}"))
         except CommandRefused:
             if link != bot.url:  # or it is on its way there, and Zoom is to say it again
                 raise
+        self._went(address.stream_id, told_at)
 
     async def _send(self, client: Client, link: str, told_at: str, key: str) -> BotRow:
         order = BotRequest(

@@ -245,7 +245,7 @@ class GuestAttempt:
             return evolve(seen, state=PageState.GETTING_READY)
         if self.joiner.account_as_guest:
             if self.guest.once("account as guest"):
-                self.guest.note("identity", f"the page takes {self.account} for a guest; it goes on")
+                self.guest.note("identity", f"the page takes {self.account} for a guest")
             return seen
         detail = "the page takes the account for a guest: it asks for a name"
         login = f"`meetcore login {self.joiner.name} --identity {self.account}`"
