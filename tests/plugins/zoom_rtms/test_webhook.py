@@ -170,7 +170,7 @@ async def test_a_bot_that_is_on_its_way_out_is_followed_by_another(tmp_path, mon
 
         async def replayed(service, client, order):
             row = await create(service, client, order)
-            return evolve(row, state=state) if row.id == bot["id"] else row
+            return evolve(row, state=state) if row.bot_id == bot["id"] else row
 
         monkeypatch.setattr(receiver, "bots", on_its_way)
         monkeypatch.setattr(receiver, "create", replayed)
