@@ -213,19 +213,21 @@ class GuestAttempt:
         return at_wall and self.login_stood
 
     def _perhaps_signing_in(self, read: StateSeen, seen: StateSeen, now: float) -> StateSeen:
-        """Give a form to sign in time to go by itself: an account may only pass through it.
+        """Give a page to sign in at time to go by itself: an account may only pass through it.
 
         Words that want people with an account are no such form, and are believed at once: they
         say nothing about the session.
         """
-        form = not read.by or any(each.control == LOGIN_FORM for each in read.by)
-        if not (form and read.state is seen.state is PageState.SIGN_IN):
+        form = any(each.control == LOGIN_FORM for each in seen.by)
+        if seen.state is not PageState.SIGN_IN or not (form or not seen.by):
             self.login_since, self.login_stood = None, False
             return seen
         if self.login_since is None:
             self.login_since = now
-        self.login_stood = now - self.login_since >= LOGIN_STANDS_S
-        if not self.login_stood and self.waited_for is None and not self.hands_off:
+        stood = now - self.login_since >= LOGIN_STANDS_S
+        # An address that the joiner concluded from is somebody else's, and proves nothing.
+        self.login_stood = stood and read.state is PageState.SIGN_IN
+        if not stood and self.waited_for is None and not self.hands_off:
             return evolve(seen, state=PageState.GETTING_READY)
         return seen
 

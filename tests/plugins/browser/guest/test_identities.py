@@ -23,6 +23,8 @@ from meetcore_browser.guest.identities import (
     IdentityStore,
     UnknownIdentity,
 )
+from meetcore_browser.guest.joiner import Guest
+from meetcore_browser.guest.look import PageLook, StateSeen
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.login_command import sign_in
 from meetcore_browser.page_state import PageState
@@ -189,6 +191,27 @@ async def test_a_form_to_sign_in_that_an_account_passes_through_ends_nothing(
         await at.script("inside()")
         await at.until(Admitted)
         assert not at.events.of_type(CallEnded)
+    assert not store.load("notes-1").expired
+
+
+@pytest.mark.browser
+async def test_a_page_of_somebody_else_where_one_signs_in_ends_it_and_keeps_the_account(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LOGIN_STANDS_S", 0.5)
+
+    def conclude(joiner: ToyJoiner, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
+        away = look.url.endswith("/sso")
+        return StateSeen(PageState.SIGN_IN, detail="elsewhere") if away else seen
+
+    monkeypatch.setattr(ToyJoiner, "conclude", conclude)
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
+        await at.until(Knocked)
+        await at.script("history.replaceState(0, '', '/sso')")
+        ended = await at.until(CallEnded)
+        assert (ended.evidence.signal, ended.evidence.detail) == ("sign_in", "elsewhere")
+        assert "page: getting_ready" in at.steps(), "one look at it is not believed"
     assert not store.load("notes-1").expired
 
 
