@@ -213,8 +213,9 @@ class DialogRule:
         states: The states in which it is looked for; empty for all.
         at_most: How often it is clicked, or told, while it is there; one that was gone for a
             minute and comes back is another.
-        leave: What it says of the host's leave to record: that it is `asked` for, `given` or
-            `refused`; None where it says nothing of that.
+        leave: What it says of the host's leave to record: that it is `asked` for, once the button
+            was pressed that asks, `given` or `refused`; None where it says nothing of that. Where
+            there is no such button, a later rule for the same dialog is followed.
     """
 
     seen: str

@@ -46,6 +46,10 @@ ELSEWHERE_HINT = (
     "The bot's account is in this meeting already, on another device or by a bot that was not let"
     " go yet. It takes nobody's place: have the other leave, or name another account."
 )
+CREDENTIALS_HINT = (
+    "Google Meet says that the account's sign-in may have changed, which it says of others that it"
+    " turns away, too: where it stays so, sign in again with `meetcore login meet`."
+)
 DIALOGS = 8
 """How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
@@ -163,11 +167,22 @@ class MeetJoiner(GuestJoiner):
         if seen.state is PageState.PRE_JOIN and self._only_moves(look):
             return self._elsewhere(visit, seen, look)
         visit.elsewhere_s = None
-        if self.options.identity and any(each.control == "credentials_changed" for each in seen.by):
-            return evolve(seen, state=PageState.SIGN_IN)
+        if seen.state is PageState.REFUSED:
+            seen = self._vaguely(seen, inside=inside, knocked=knocked)
         flagged = "flagged" in guest.done
         if flagged and seen.state in (PageState.REFUSED, PageState.DENIED):
             return evolve(seen, detail=f"{seen.detail} (the client was flagged as automated)")
+        return seen
+
+    def _vaguely(self, seen: StateSeen, *, inside: bool, knocked: bool) -> StateSeen:
+        """Say what a refusal means in words that are said of several things."""
+        said = {found.control for found in seen.by}
+        if said == {"refused_vaguely"}:  # of trouble as well: another attempt may help
+            return evolve(
+                seen, state=PageState.CONNECTION_LOST if inside else seen.state, again=True
+            )
+        if "credentials_changed" in said and self.options.identity and not inside and not knocked:
+            return evolve(seen, state=PageState.SIGN_IN, hint=CREDENTIALS_HINT)
         return seen
 
     def _only_moves(self, look: PageLook) -> bool:

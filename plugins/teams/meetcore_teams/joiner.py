@@ -52,6 +52,10 @@ ENDED_AS = {
 _SAY_LITTLE = frozenset(
     {PageState.UNKNOWN, PageState.ENDED, PageState.CONNECTION_LOST, PageState.PRE_JOIN}
 )
+GONE_LOOKS = 3
+"""In how many looks in a row the call has to be missing before a code alone is its end."""
+END_SHOWS_S = 5.0
+"""How long a page may show a call that the service has ended; later the code was another's."""
 PRESS_AGAIN_S = 4.0
 BEFORE_THE_LIMIT_S = 60.0
 """How long before the core's limit of the waiting room the bot says why it waited."""
@@ -89,6 +93,7 @@ class TeamsJoiner(GuestJoiner):
     }
     chat_limit: ClassVar[int] = 4000
     guest_field: ClassVar[str | None] = "guest_name_field"
+    account_as_guest: ClassVar[bool] = True
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {
         "microphone": ("mic_on", "mic_off"),
         "camera": ("camera_on", "camera_off"),
@@ -117,6 +122,8 @@ class TeamsJoiner(GuestJoiner):
         self._joined_s: float | None = None
         self._asked_about_media = 0
         self._ended_by: int | None = None
+        self._ended_s = 0.0
+        self._gone_looks = 0
         self._early_since_s: float | None = None
         self._looked_s = 0.0
 
@@ -147,6 +154,7 @@ class TeamsJoiner(GuestJoiner):
             return self._passcode(guest, seen, look)
         if seen.state is PageState.NOT_STARTED:
             return self._perhaps_later(guest, seen)
+        self._mind_the_end(seen, look, now)
         told = self._as_told(guest, seen)
         if told is None and seen.state is PageState.UNKNOWN and "retry_screen" in look.found:
             return _unknown_last_page(guest, look)
@@ -164,10 +172,21 @@ class TeamsJoiner(GuestJoiner):
             return evolve(seen, state=PageState.WAITING_FOR_HOST)
         return evolve(seen, detail=f"{wait_s:g} s long the page said: {seen.detail}")
 
+    def _mind_the_end(self, seen: StateSeen, look: PageLook, now: float) -> None:
+        """Count the looks that miss the call, and forget a code after which it goes on."""
+        if seen.state is PageState.IN_CALL and now - self._ended_s >= END_SHOWS_S:
+            self._ended_by = None
+        gone = seen.state is PageState.UNKNOWN and "hangup_button" not in look.found
+        self._gone_looks = self._gone_looks + 1 if gone else 0
+        if "retry_screen" in look.found:
+            self._gone_looks = GONE_LOOKS  # the client gave up
+
     def _as_told(self, guest: Guest, seen: StateSeen) -> StateSeen | None:
         """Return why the service ended the call, where the page says no more than that it did."""
         state = ENDED_AS.get(self._ended_by or 0)
         if state is None or seen.state not in _SAY_LITTLE or guest.follower.knocked_s is None:
+            return None
+        if seen.state is PageState.UNKNOWN and self._gone_looks < GONE_LOOKS:
             return None
         told = f"the service ended the call with subCode {self._ended_by}"
         detail = f"{told}: {seen.detail}" if seen.detail else told
@@ -239,7 +258,9 @@ class TeamsJoiner(GuestJoiner):
         if now - self._looked_s < self._chosen.look_again_s:
             return
         self._looked_s, self._joined_s, self._ended_by = now, None, None
-        guest.done -= {"passcode given", "passcode given twice"}
+        self._asked_about_media = 0
+        guest.clicked.pop("without_media", None)
+        guest.done -= {"passcode given", "passcode given twice", "load again"}
         guest.note("look again", "the event may have begun")
         page = guest.page.page
         await page.call(page.raw.reload, wait_until="domcontentloaded", timeout_s=31.0)
@@ -271,7 +292,7 @@ class TeamsJoiner(GuestJoiner):
         if "join_enabled" not in look.found or waits:
             return
         if self._joined_s is None or now - self._joined_s >= PRESS_AGAIN_S:
-            self._joined_s = now
+            self._joined_s, self._ended_by = now, None
             await self._press_join(guest)
 
     async def _press_join(self, guest: Guest) -> None:
@@ -374,10 +395,14 @@ class TeamsJoiner(GuestJoiner):
         }
 
     def _ended(self, guest: Guest, code: Any) -> None:
-        """Take why the service ended a call; what the page shows then decides."""
+        """Take why the service ended a call; what the page shows then decides.
+
+        An account hears of the ends of its other calls, too, and before it is in one of them
+        nothing says which is meant.
+        """
         self._of(guest)
-        if isinstance(code, int):
-            self._ended_by = code
+        if isinstance(code, int) and (guest.follower.was_inside or not self.options.identity):
+            self._ended_by, self._ended_s = code, trio.current_time()
 
     def _heard(self, guest: Guest, witness: Witness, data: Any, at_s: float | None) -> None:
         self._of(guest)

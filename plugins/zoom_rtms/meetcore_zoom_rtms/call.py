@@ -309,6 +309,8 @@ class RtmsCall(Call):
         if answered.get("status_code", answered.get("status")) != Status.OK:
             raise Refused(answered, "signalling")
         self._media_url = self._media_server(answered)
+        if self._media.away_since is not None and not self._media_known.is_set():
+            self._media.away_since = trio.current_time()  # until now it had nowhere to go
         self._media_known.set()
         await send(socket, event_subscription())
         self._signalling.came(socket)

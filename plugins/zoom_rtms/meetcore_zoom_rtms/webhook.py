@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from meetcore import (
     TERMINAL,
@@ -45,7 +45,10 @@ WHERE = "[plugins.server.dialects.zoom_rtms]"
 OLDEST_S = 300.0
 _STARTED = ("meeting.rtms_started", "webinar.rtms_started")
 _INTERRUPTED = ("meeting.rtms_interrupted", "webinar.rtms_interrupted")
-_UNFINISHED = frozenset(State) - TERMINAL
+_OVER = TERMINAL | {State.LEAVING, State.PROCESSING}
+"""A bot that is on its way out receives nothing any more, and goes nowhere else."""
+_UNFINISHED = frozenset(State) - _OVER
+_MOST_STREAMS = 1000
 _MAY_GO_ON = (
     EndReason.CONNECTION_LOST,
     EndReason.MEETING_ENDED,
@@ -90,6 +93,7 @@ class WebhookReceiver:
     service: Service
     options: ReceiverOptions
     secret: Secret
+    _newest: dict[str, str] = field(factory=dict, init=False)
 
     async def take(self, request: Request) -> Reply:
         """Answer one webhook: at once, since Zoom sends it again otherwise.
@@ -142,6 +146,8 @@ class WebhookReceiver:
         address = StreamAddress.read(link) if link is not None else None
         if link is None or address is None:
             raise BadBody("meeting_uuid, rtms_stream_id or server_urls is missing.")
+        if self._is_late(address, told_at):
+            return
         client = await self._client()
         bot = await self._bot_at(client, address)
         if bot is not None:
@@ -150,7 +156,8 @@ class WebhookReceiver:
             return
         key = f"{PLATFORM_NAME}:{address.stream_id}"
         bot = await self._send(client, link, told_at, key)
-        again = bot.ended and bot.extras.get("told_at") != told_at
+        ordered_at = bot.extras.get("told_at")
+        again = bot.state in _OVER and ordered_at != told_at and not _older(told_at, ordered_at)
         if again and bot.reason in _MAY_GO_ON:  # nobody stopped it: the failed server ended it
             await self._send(client, link, told_at, f"{key}:{told_at}")
 
@@ -160,9 +167,21 @@ class WebhookReceiver:
         address = StreamAddress.read(link) if link is not None else None
         if link is None or address is None:
             return  # not where: the bot goes on trying where it was
+        if self._is_late(address, told_at):
+            return
         bot = await self._bot_at(await self._client(), address)
         if bot is not None:
             await self._move(bot, link, told_at)
+
+    def _is_late(self, address: StreamAddress, told_at: str) -> bool:
+        """Whether a stream went already where something newer said."""
+        return _older(told_at, self._newest.get(address.stream_id))
+
+    def _went(self, stream_id: str, told_at: str) -> None:
+        self._newest.pop(stream_id, None)
+        self._newest[stream_id] = told_at
+        if len(self._newest) > _MOST_STREAMS:
+            del self._newest[next(iter(self._newest))]
 
     async def _bot_at(self, client: Client, address: StreamAddress) -> BotRow | None:
         query = BotQuery(
@@ -175,11 +194,16 @@ class WebhookReceiver:
         return None
 
     async def _move(self, bot: BotRow, link: str, told_at: str) -> None:
+        """Have a bot go on where a webhook says, unless that came later than a newer one."""
+        address = StreamAddress.read(link)
+        if address is None or _older(told_at, bot.extras.get("told_at")):
+            return
         try:
             await self.service.perform(bot, Reconnect(link, id=f"{PLATFORM_NAME}:{told_at}"))
         except CommandRefused:
             if link != bot.url:  # or it is on its way there, and Zoom is to say it again
                 raise
+        self._went(address.stream_id, told_at)
 
     async def _send(self, client: Client, link: str, told_at: str, key: str) -> BotRow:
         order = BotRequest(
@@ -201,6 +225,12 @@ class WebhookReceiver:
                 f"Set api_key in {WHERE} to a key of this server.",
             )
         return client
+
+
+def _older(told_at: str, than: object) -> bool:
+    """Whether a webhook is older than another, by their times; one without a time is not."""
+    times = (told_at, str(than))
+    return all(each.isdecimal() for each in times) and int(times[0]) < int(times[1])
 
 
 def add_to(app: App) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from meetcore import CallEnded, EndReason
+from meetcore import CallEnded, EndReason, Knocked
 from meetcore_browser.browser import Browser
 from tests.plugins.meet.visits import visit
 from tests.standins.site import StandinSite
@@ -52,6 +52,20 @@ async def test_who_never_comes_in(
         assert ended.evidence.hint
         assert ended.evidence.screenshot is not None
         assert (tmp_path / ended.evidence.screenshot).is_file()
+
+
+async def test_trouble_that_may_be_a_refusal_is_tried_again_and_told_as_one(
+    browser: Browser, site: StandinSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_browser.guest.guest_call.BETWEEN_ATTEMPTS_S", 0.1)
+    trouble = "document.body.textContent = 'There is a problem connecting to this video call'"
+    async with visit(browser, site, tmp_path, attempts=2) as at:
+        await at.knocked()
+        await at.script(trouble)
+        await at.until(Knocked, 2)
+        assert "attempt 1 of 2: refused" in at.steps()
+        await at.script(trouble)
+        check(await at.ended(), EndReason.BOT_BLOCKED, "refused")
 
 
 async def test_a_refusal_at_once_is_no_hosts_denial(

@@ -23,6 +23,7 @@ from meetcore import (
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.errors import ClickForbidden
 from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.guest.identities import IdentityStore
 from meetcore_browser.testing import until
 from tests.plugins.teams.visiting import LINK, ROOM, Visit, visit
 from tests.standins.accounts import ACCOUNT_NAME, own_name_in_list, sign_in
@@ -449,6 +450,19 @@ async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_
 
 def test_the_room_of_these_tests_has_the_id_of_its_link() -> None:
     assert LINK.endswith(ROOM)
+
+
+async def test_an_account_that_teams_does_not_know_goes_in_as_a_guest_and_is_kept(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_browser.guest.attempt.SIGNING_IN_S", 0.5)
+    options = sign_in(monkeypatch, tmp_path, "teams")
+    async with visit(browser, tmp_path, options=options, open=True) as at:
+        await at.inside()
+        assert at.steps().count("load again: ") == 1
+        assert [each["name"] for each in at.room.reported("joined")] == [ACCOUNT_NAME]
+        await at.call.leave()
+    assert not IdentityStore().load("notes-bot").expired
 
 
 async def test_who_is_signed_in_is_asked_for_no_name_and_knows_itself_by_the_accounts(

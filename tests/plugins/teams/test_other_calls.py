@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import trio
+from trio.testing import MockClock
 
+from meetcore import CallRequest, read_link
 from meetcore_browser.browser import Browser
-from meetcore_browser.testing import until
+from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest.joiner import Guest
+from meetcore_browser.guest.look import Found, PageLook, StateSeen
+from meetcore_browser.page_state import PageState
+from meetcore_browser.selectors import SelectorPack
+from meetcore_browser.testing import KeepingCallEvents, until
 from meetcore_teams.address import thread_of
+from meetcore_teams.joiner import PACK, TeamsJoiner
+from meetcore_teams.options import TeamsOptions
 from tests.plugins.teams.visiting import LINK, ROOM, Visit, visit
 from tests.standins.accounts import ACCOUNT_NAME, sign_in
 
@@ -146,6 +157,90 @@ async def test_the_end_of_another_call_of_the_account_is_none_of_ours(
 
 
 @pytest.mark.browser
+async def test_the_call_that_is_known_stays_whatever_is_told_of_others_later(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with signed_in(browser, tmp_path, monkeypatch, open=True) as at:
+        namesake = f"{ACCOUNT_NAME} the Second"
+        tell_of(at, "ours", members("ours", "Ada", ACCOUNT_NAME))
+        tell_of(at, "theirs", members("theirs", "Eve", namesake))
+        at.ada()
+        await at.inside()
+        roster = await at.people("Ada", ACCOUNT_NAME)
+        assert "8:orgid:ada" in {person.id for person in roster.participants}
+        tell_of(at, "another", members("another", "Mallory", ACCOUNT_NAME))
+        tell_of(at, "ours", members("ours", "Ada", "Cleo", ACCOUNT_NAME))
+        roster = await at.people("Ada", "Cleo", ACCOUNT_NAME)
+        assert "8:orgid:cleo" in {person.id for person in roster.participants}
+
+
+@pytest.mark.browser
+async def test_the_end_of_a_call_of_which_nothing_is_known_is_none_of_an_accounts(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with signed_in(browser, tmp_path, monkeypatch, open=True) as at:
+        await at.inside()
+        at.room.tell("ended by", subCode=5300, agent="unheard-of")
+        at.room.tell("end")
+        assert (await at.ended()).reason.value == "meeting_ended"
+
+
+def a_guest() -> tuple[TeamsJoiner, Guest]:
+    joiner = TeamsJoiner(TeamsOptions(), SelectorPack.load(PACK))
+    meeting = read_link(LINK)
+    assert meeting is not None
+    request = CallRequest(bot_id="b", display_name="Notes", folder=Path())
+    guest = Guest(cast("Any", None), meeting, request, KeepingCallEvents(), PageFollower())
+    guest.knocked()
+    guest.follower.take(StateSeen(PageState.IN_CALL), 0.0)
+    return joiner, guest
+
+
+async def test_a_code_after_which_the_call_goes_on_is_forgotten(autojump_clock: MockClock) -> None:
+    joiner, guest = a_guest()
+    ended = StateSeen(PageState.ENDED)
+    joiner.topics(guest)["ended"](5300, None)
+    assert joiner.conclude(guest, ended, PageLook()).state is PageState.REMOVED
+    joiner.conclude(guest, StateSeen(PageState.IN_CALL), PageLook())
+    assert joiner.conclude(guest, ended, PageLook()).state is PageState.REMOVED, "it shows for long"
+    await trio.sleep(6)
+    joiner.conclude(guest, StateSeen(PageState.IN_CALL), PageLook())
+    assert joiner.conclude(guest, ended, PageLook()).state is PageState.ENDED
+
+
+async def test_a_code_alone_ends_nothing_before_the_call_is_missing_for_a_while(
+    autojump_clock: MockClock,
+) -> None:
+    joiner, guest = a_guest()
+    joiner.topics(guest)["ended"](5300, None)
+    unknown = StateSeen(PageState.UNKNOWN)
+    shown = PageLook(found={"hangup_button": Found("hangup_button", 0)})
+    for look in (PageLook(), PageLook(), shown, PageLook(), PageLook()):
+        assert joiner.conclude(guest, unknown, look).state is PageState.UNKNOWN
+    assert joiner.conclude(guest, unknown, PageLook()).state is PageState.REMOVED
+
+
+async def test_to_look_again_begins_anew_with_what_stands_in_the_way(
+    autojump_clock: MockClock,
+) -> None:
+    joiner, guest = a_guest()
+    joiner._of(guest)
+    joiner._asked_about_media = 9
+    guest.clicked["without_media"] = 8
+    guest.done.add("load again")
+
+    async def call(*_: Any, **__: Any) -> None: ...
+
+    page = SimpleNamespace(call=call, raw=SimpleNamespace(reload=None))
+    guest.page = cast("Any", SimpleNamespace(page=page))
+    await trio.sleep(60)
+    await joiner._look_again(guest)
+    assert joiner._asked_about_media == 0
+    assert not guest.clicked["without_media"]
+    assert "load again" not in guest.done
+
+
+@pytest.mark.browser
 async def test_an_event_that_has_not_begun_is_waited_for(browser: Browser, tmp_path: Path) -> None:
     soon = {"look_again_s": 0.3}
     async with visit(browser, tmp_path, wall="early", open=True, options=soon) as at:
@@ -167,8 +262,6 @@ async def test_an_event_that_does_not_begin_is_told_with_what_the_page_says(
 
 
 def test_the_thread_of_a_link() -> None:
-    from meetcore import read_link
-
     for link, thread in ((JOIN_LINK, THREAD), (LINK, None)):
         parsed = read_link(link)
         assert parsed is not None

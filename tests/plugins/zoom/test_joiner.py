@@ -468,13 +468,16 @@ async def test_where_a_host_must_allow_a_recording_it_is_asked_for_and_told(
         assert notices == ["consent", "consent"]
 
 
-async def test_leave_to_record_is_asked_for_also_where_no_button_asks(
+async def test_where_the_page_only_says_that_a_host_must_allow_a_recording_nobody_is_asked(
     browser: Browser, tmp_path: Path
 ) -> None:
     async with visit(browser, tmp_path, **OPEN) as at:
         await at.inside()
-        at.room.tell("permission", buttonless=True)
-        assert (await at.until(RecordingPermission)).granted is None
+        at.room.tell("permission", only="Close")
+        await until(lambda: {"what": "pressed", "text": "Close"} in at.room.reports)
+        notice = await at.until(NoticeSeen)
+        assert (notice.kind, notice.answer) == ("consent", "Close")
+        assert not at.events.of_type(RecordingPermission)
 
 
 async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ from meetcore.testing.conformance import RecordingCallEvents
 from meetcore_zoom_rtms.call import Windows, open_rtms_call
 from meetcore_zoom_rtms.platform import ZoomRtmsPlatform
 from meetcore_zoom_rtms.sessions import Sessions
-from meetcore_zoom_rtms.sockets import is_allowed
+from meetcore_zoom_rtms.sockets import answer, is_allowed
 from meetcore_zoom_rtms.stream_address import parse_link
 from meetcore_zoom_rtms.testing import RtmsSimulator, open_simulator
-from meetcore_zoom_rtms.wire import SessionState, StopReason
+from meetcore_zoom_rtms.wire import MsgType, SessionState, StopReason
 
 QUICK = Windows(signalling_s=2.0, media_s=2.0, first_pause_s=0.05)
 
@@ -337,6 +337,28 @@ async def test_a_stream_whose_server_dies_goes_on_at_the_one_that_zoom_names(tmp
         await heard(events, "user-7", 16_000)
     assert zoom.handshakes == ["signalling", "media"] * 2
     assert events.lost == [("user-7", 8000, 32_000, "connection")]
+    assert not [s for s in events.signals if isinstance(s, CallEnded)]
+
+
+async def test_after_a_move_the_medias_time_runs_once_its_address_is_known(tmp_path, monkeypatch):
+    """However long the new server took to name it: the first failure there is not the last."""
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (call, events):
+        await zoom.streaming()
+        asked: list[MsgType] = []
+
+        async def once_not(socket, hello, kind):
+            asked.append(kind)
+            if asked.count(MsgType.MEDIA_ANSWER) == 1 and kind == MsgType.MEDIA_ANSWER:
+                raise ConnectionResetError
+            return await answer(socket, hello, kind)
+
+        monkeypatch.setattr("meetcore_zoom_rtms.call.answer", once_not)
+        zoom.fail_over()
+        await call.reconnect(zoom.address.link())
+        assert call._media.away_since is not None
+        call._media.away_since -= 1000.0
+        await zoom.streaming()
+    assert asked.count(MsgType.MEDIA_ANSWER) == 2
     assert not [s for s in events.signals if isinstance(s, CallEnded)]
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 
 import meetcore
-from meetcore import Secret
+from meetcore import Secret, State
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore_server.assembly import ServeOptions, open_server
 from meetcore_zoom_rtms.testing import open_simulator
-from meetcore_zoom_rtms.webhook import signed_by
+from meetcore_zoom_rtms.webhook import _older, signed_by
 from meetcore_zoom_rtms.wire import StopReason
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.running import http
@@ -144,6 +145,82 @@ async def test_a_bot_that_the_failed_server_ended_is_followed_by_another(tmp_pat
         await zoom.streaming()
         assert len((await client.get("/v1/bots")).json()["bots"]) == 2
         zoom.end()
+
+
+@pytest.mark.parametrize("state", [State.LEAVING, State.PROCESSING])
+async def test_a_bot_that_is_on_its_way_out_is_followed_by_another(tmp_path, monkeypatch, state):
+    """Its server failed, and another has the stream already."""
+    async with (
+        open_simulator() as zoom,
+        serving(tmp_path, zoom) as server,
+        http(server, KEY) as client,
+    ):
+        await client.post("/zoom_rtms/webhook", **signed(server, zoom.webhook()))
+        await zoom.streaming()
+        (bot,) = (await client.get("/v1/bots")).json()["bots"]
+        zoom.end(StopReason.INSTANCE_INTERRUPTED)
+        await wait_until(server, client, bot["id"], "completed", "failed")
+        receiver = type(server.service)
+        bots, create = receiver.bots, receiver.create
+
+        async def on_its_way(service, client, query):
+            rows = await bots(service, client, evolve(query, states=None))
+            rows = [evolve(row, state=state) for row in rows]
+            return [row for row in rows if query.states is None or row.state in query.states]
+
+        async def replayed(service, client, order):
+            row = await create(service, client, order)
+            return evolve(row, state=state) if row.bot_id == bot["id"] else row
+
+        monkeypatch.setattr(receiver, "bots", on_its_way)
+        monkeypatch.setattr(receiver, "create", replayed)
+        zoom.fail_over()
+        answer = await client.post("/zoom_rtms/webhook", **signed(server, zoom.webhook()))
+        assert answer.status_code == 200, answer.text
+        monkeypatch.undo()
+        await zoom.streaming()
+        assert len((await client.get("/v1/bots")).json()["bots"]) == 2
+        zoom.end()
+
+
+async def test_what_is_told_late_moves_no_bot_back(tmp_path):
+    async with (
+        open_simulator() as zoom,
+        serving(tmp_path, zoom) as server,
+        http(server, KEY) as client,
+    ):
+        first = zoom.webhook()
+        late = {**zoom.webhook("meeting.rtms_interrupted"), "event_ts": first["event_ts"] + 1}
+        await client.post("/zoom_rtms/webhook", **signed(server, first))
+        await zoom.streaming()
+        zoom.fail_over()
+        newest = {**zoom.webhook("meeting.rtms_interrupted"), "event_ts": first["event_ts"] + 2}
+        for each in (newest, late, {**late, "event": "meeting.rtms_started"}):
+            answer = await client.post("/zoom_rtms/webhook", **signed(server, each))
+            assert answer.status_code == 200, answer.text
+            await zoom.streaming()
+        assert zoom.handshakes == ["signalling", "media"] * 2
+        (bot,) = (await client.get("/v1/bots")).json()["bots"]
+        steps = (tmp_path / "bots" / bot["id"]).rglob("*.jsonl")
+        moves = [
+            line for path in steps for line in path.read_text().splitlines() if "goes on at" in line
+        ]
+        assert len(moves) == 1
+        zoom.end()
+
+
+@pytest.mark.parametrize(
+    ("told_at", "than", "older"),
+    [
+        ("9", "10", True),
+        ("10", "9", False),
+        ("10", "10", False),
+        ("a", "10", False),
+        ("1", None, False),
+    ],
+)
+def test_which_webhook_is_older(told_at, than, older):
+    assert _older(told_at, than) is older
 
 
 async def test_a_bot_that_a_person_stopped_does_not_come_back(tmp_path):

@@ -229,8 +229,8 @@ const ACTS = {
   speak: (message) => meeting.speak(message),
   chat: ({ who, text, direct }) => meeting.message(who, text, direct),
   record: ({ ai }) => meeting.record(ai),
-  permission: ({ buttonless }) => {
-    const buttons = buttonless ? [] : [["Request", null, true], ["Cancel"]];
+  permission: ({ only }) => {
+    const buttons = only ? [[only, null, true]] : [["Request", null, true], ["Cancel"]];
     meeting.dialog({ title: "Permission needed from Meeting Host", buttons });
   },
   permission_answer: ({ text }) => root.append(make(`<div class="notification" role="alert">${text}</div>`)),

@@ -54,6 +54,12 @@ DUMB_LOOKS = 4
 """How many looks in a row the page may not answer."""
 SIGNING_IN_S = 3.0
 """How long a page may show an account what it shows guests, before it knows who comes."""
+LOGIN_STANDS_S = 6.0
+"""How long a form to sign in stands before an account's session has expired: a session that is
+well passes through such pages, too."""
+RELOAD_TIMEOUT_S = 31.0
+LOGIN_FORM = "sign_in_form"
+"""The control of a pack that is a form to sign in; so is whatever an address alone shows."""
 GONE_S = 60.0
 """After how long what stood in the way and was gone counts as new when it comes back."""
 _LEAVE = {"asked": None, "given": True, "refused": False}
@@ -64,11 +70,12 @@ _REACHED = _WAITING | {PageState.IN_CALL}
 
 @frozen
 class GuestAttemptEnded:
-    """How one attempt ended, and whether another may help."""
+    """How one attempt ended, and whether another may help, or one with another account."""
 
     reason: EndReason
     evidence: Evidence
     again: bool = False
+    other_account: bool = False
 
 
 @define
@@ -80,10 +87,12 @@ class GuestAttempt:
     observed: ObservedCall
     began_s: float
     failures: Counter[str] = field(factory=Counter)
-    clicked: Counter[str] = field(factory=Counter)
     gone_since: dict[str, float] = field(factory=dict)
+    account: str | None = None
     as_guest_since: float | None = None
-    signed_in: bool = False
+    looked_again: bool = False
+    login_since: float | None = None
+    login_stood: bool = False
     dumb: int = 0
     waited_for: str | None = None
     waiting_since_s: float = 0.0
@@ -153,8 +162,11 @@ class GuestAttempt:
 
     async def _take(self, look: PageLook) -> GuestAttemptEnded | None:
         now, follower = trio.current_time(), self.guest.follower
-        seen = self.joiner.conclude(self.guest, read_state(self.joiner.pack, look), look)
-        seen = self._perhaps_signed_out(seen, look, now)
+        read = read_state(self.joiner.pack, look)
+        seen = self.joiner.conclude(self.guest, read, look)
+        if self.account is not None:
+            seen = self._perhaps_signing_in(read, seen, now)
+            seen = await self._perhaps_as_guest(seen, look, now)
         end = END_OF.get(seen.state)
         if end is not None and end.person and await self._person(seen, now):
             follower.forgive(now)
@@ -193,19 +205,66 @@ class GuestAttempt:
         await self._answer_dialogs(look)
         return await self._act(look)
 
-    def _perhaps_signed_out(self, seen: StateSeen, look: PageLook, now: float) -> StateSeen:
-        """Say that an account has lost its session, where the page takes it for a guest."""
+    @property
+    def session_expired(self) -> bool:
+        """Whether the end is a form to sign in that stood, where an account was to go in."""
+        follower = self.guest.follower
+        at_wall = follower.state is PageState.SIGN_IN and not follower.was_inside
+        return at_wall and self.login_stood
+
+    def _perhaps_signing_in(self, read: StateSeen, seen: StateSeen, now: float) -> StateSeen:
+        """Give a page to sign in at time to go by itself: an account may only pass through it.
+
+        Words that want people with an account are no such form, and are believed at once: they
+        say nothing about the session.
+        """
+        form = any(each.control == LOGIN_FORM for each in seen.by)
+        if seen.state is not PageState.SIGN_IN or not (form or not seen.by):
+            self.login_since, self.login_stood = None, False
+            return seen
+        if self.login_since is None:
+            self.login_since = now
+        stood = now - self.login_since >= LOGIN_STANDS_S
+        # An address that the joiner concluded from is somebody else's, and proves nothing.
+        self.login_stood = stood and read.state is PageState.SIGN_IN
+        if not stood and self.waited_for is None and not self.hands_off:
+            return evolve(seen, state=PageState.GETTING_READY)
+        return seen
+
+    async def _perhaps_as_guest(self, seen: StateSeen, look: PageLook, now: float) -> StateSeen:
+        """Say what it means that the page takes an account for a guest; it is asked twice."""
         field_shown = look.found.get(self.joiner.guest_field or "")
-        may_be = self.signed_in and not self.hands_off and seen.state is PageState.PRE_JOIN
-        if field_shown is None or not may_be:
+        if field_shown is None or self.hands_off or seen.state is not PageState.PRE_JOIN:
             self.as_guest_since = None
             return seen
         if self.as_guest_since is None:
             self.as_guest_since = now
         if now - self.as_guest_since < SIGNING_IN_S:
             return evolve(seen, state=PageState.GETTING_READY)
-        detail = "the session of the account has expired: the page asks for a guest's name"
-        return StateSeen(PageState.SIGN_IN, (field_shown,), detail)
+        if not self.looked_again:
+            self.looked_again, self.as_guest_since = True, None
+            await self._load_again()
+            return evolve(seen, state=PageState.GETTING_READY)
+        if self.joiner.account_as_guest:
+            if self.guest.once("account as guest"):
+                self.guest.note("identity", f"the page takes {self.account} for a guest")
+            return seen
+        detail = "the page takes the account for a guest: it asks for a name"
+        login = f"`meetcore login {self.joiner.name} --identity {self.account}`"
+        hint = f"The page did not know the account; where it stays so, sign in again: {login}."
+        return StateSeen(PageState.SIGN_IN, (field_shown,), detail, hint=hint)
+
+    async def _load_again(self) -> None:
+        page = self.guest.page.page
+        self.guest.note("load again", "the page asks an account for a guest's name")
+        self.guest.clicked.clear()
+        try:
+            await page.call(
+                page.raw.reload, wait_until="domcontentloaded", timeout_s=RELOAD_TIMEOUT_S
+            )
+        except (BrowserError, PlaywrightError) as error:
+            _lost_page(error)
+            self.guest.note("trouble: load again", first_line(error))
 
     # --- what a look leads to -----------------------------------------------------------
 
@@ -258,12 +317,11 @@ class GuestAttempt:
             seen = look.found.get(rule.seen)
             if seen is None or (rule.states and state not in rule.states):
                 continue
-            if self.clicked[rule.seen] >= rule.at_most:
+            if self.guest.clicked[rule.seen] >= rule.at_most:
                 continue
-            self.clicked[rule.seen] += 1
-            if rule.leave is not None:  # also where nothing can be pressed
-                permission = RecordingPermission(_LEAVE[rule.leave], seen.text)
-                self.guest.events.observe(permission)
+            if rule.leave == "asked" and rule.click not in look.found:
+                continue  # nobody can be asked
+            self.guest.clicked[rule.seen] += 1
             answer = ""
             if rule.click is not None:
                 try:
@@ -271,6 +329,9 @@ class GuestAttempt:
                 except (BrowserError, PlaywrightError) as error:
                     _lost_page(error)
                     continue
+            if rule.leave is not None:
+                permission = RecordingPermission(_LEAVE[rule.leave], seen.text)
+                self.guest.events.observe(permission)
             if rule.notice is not None:
                 self.guest.events.observe(NoticeSeen(rule.notice, seen.text, answer))
             else:
@@ -281,11 +342,11 @@ class GuestAttempt:
     def _forget_dialogs(self, look: PageLook) -> None:
         """Count anew what was gone for a while: a question may come back after hours."""
         now = trio.current_time()
-        for name in list(self.clicked):
+        for name in list(self.guest.clicked):
             if name in look.found:
                 self.gone_since.pop(name, None)
             elif now - self.gone_since.setdefault(name, now) >= GONE_S:
-                del self.clicked[name], self.gone_since[name]
+                del self.guest.clicked[name], self.gone_since[name]
 
     async def _act(self, look: PageLook) -> GuestAttemptEnded | None:
         state = self.guest.follower.state
@@ -406,7 +467,7 @@ class GuestAttempt:
             screenshot=_picture(self.guest.request.folder, folder),
             hint=seen.hint or self._hint(seen.state) or None,
         )
-        again = end.again and not self.guest.follower.was_inside
+        again = (end.again or seen.again) and not self.guest.follower.was_inside
         return GuestAttemptEnded(end.reason, evidence, again)
 
     def _unreachable(self, detail: str) -> GuestAttemptEnded:

@@ -115,7 +115,7 @@ class GuestCall(CallWithPage):
             self._events.observe(CallEnded(ended.reason, ended.evidence))
 
     async def _run_signed_in(self, names: list[str]) -> GuestAttemptEnded | None:
-        """Attend with the first account that is free; where its session has expired, the next."""
+        """Attend with the first account that is free; where it is not let in as one, the next."""
         from meetcore_browser.guest.identities import IdentityStore  # brings cryptography with it
 
         store, ended = IdentityStore(), None
@@ -131,7 +131,7 @@ class GuestCall(CallWithPage):
                 self._events.observe(StepWorked("identity", f"{name} taken{passed}"))
                 ended = await self._run(SignedIn(store, lent.identity))
                 names = [other for other in names if other != name]
-                if ended is None or ended.evidence.signal != SESSION_EXPIRED or not names:
+                if ended is None or not ended.other_account or not names:
                     return ended
 
     async def _run(self, signed_in: SignedIn | None = None) -> GuestAttemptEnded | None:
@@ -197,8 +197,9 @@ class GuestCall(CallWithPage):
             )
             observed = ObservedCall(joiner, guest)
             handlers.serve(guest, observed)
+            account = None if signed_in is None else signed_in.identity.name
             self._attempt = GuestAttempt(
-                joiner, guest, observed, trio.current_time(), signed_in=signed_in is not None
+                joiner, guest, observed, trio.current_time(), account=account
             )
             self._attempt.person_acts(acting=self._person_acts)
             nursery.start_soon(page.watch)
@@ -211,19 +212,24 @@ class GuestCall(CallWithPage):
                 if signed_in is not None:
                     await self._give_back(signed_in, self._attempt)
             nursery.cancel_scope.cancel()
-        inside = guest.follower.was_inside
-        if signed_in is not None and ended.evidence.signal == PageState.SIGN_IN and not inside:
-            name = signed_in.identity.name
-            hint = f"Sign in again: `meetcore login {joiner.name} --identity {name}`."
+        if account is None:
+            return ended
+        if self._attempt.session_expired:
+            hint = f"Sign in again: `meetcore login {joiner.name} --identity {account}`."
             evidence = evolve(ended.evidence, signal=SESSION_EXPIRED, hint=hint)
             ended = evolve(ended, evidence=evidence)
-        return ended
+        at_wall = guest.follower.state is PageState.SIGN_IN and not guest.follower.was_inside
+        return evolve(ended, other_account=at_wall)
 
     async def _give_back(self, signed_in: SignedIn, attempt: GuestAttempt) -> None:
-        """Keep what the account's session has become, or that it has expired."""
+        """Keep what the account's session has become, or that it has expired.
+
+        A wall that wants an account, for whatever reason, says nothing of the session, and its
+        page may know no session: the one that is kept stays.
+        """
         state: dict[str, Any] | None = None
-        if attempt.guest.follower.state is not PageState.SIGN_IN:
-            if not attempt.reached:
+        if not attempt.session_expired:
+            if not attempt.reached or attempt.guest.follower.state is PageState.SIGN_IN:
                 return
             with trio.move_on_after(GIVE_BACK_TIMEOUT_S) as scope:
                 scope.shield = True

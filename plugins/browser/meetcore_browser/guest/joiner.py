@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -48,6 +49,7 @@ class Guest:
         people: The people of the newest list, by id.
         speaking: Who of them the page shows speaking at this moment.
         capabilities: What this call can do; a joiner takes out what the meeting forbids.
+        clicked: How often each dialog was answered, or told, while it was there.
         used: The bot's own devices that it uses, of `microphone` and `camera`: a joiner switches
             off the others only.
         takes: What takes `people`, `speakers`, `chat`, `captions` and `shares`, with their times:
@@ -63,6 +65,7 @@ class Guest:
     people: dict[str, Participant] = field(factory=dict)
     speaking: set[str] = field(factory=set)
     capabilities: set[Capability] = field(factory=set)
+    clicked: Counter[str] = field(factory=Counter)
     used: set[str] = field(factory=set)
     takes: Mapping[str, Callable[[Any, float | None], None]] = field(factory=dict, repr=False)
 
@@ -103,8 +106,10 @@ class GuestJoiner(ABC):
         layer_limit_s: How long a call with people in it may be without sound.
         refused_within_s: A platform that turns guests away by itself, in the words of a host's
             denial, does so within this time after the knock; None for one that does not.
-        guest_field: The control that only somebody without an account is shown: an account that
-            meets it for a while has lost its session. None where that cannot be told.
+        guest_field: The control that only somebody without an account is shown: where an account
+            meets it, also once the page was loaded again, it is not known there. None where that
+            cannot be told.
+        account_as_guest: Whether an account that is not known there goes in as a guest.
         devices: For `microphone` and `camera` the controls that are there while it is on, and
             while it is off; a device without them cannot be used.
         share_controls: What is pressed, one after the other, until the client asks for a screen;
@@ -125,6 +130,7 @@ class GuestJoiner(ABC):
     layer_limit_s: float = 20.0
     refused_within_s: ClassVar[float | None] = None
     guest_field: ClassVar[str | None] = None
+    account_as_guest: ClassVar[bool] = False
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
     share_controls: ClassVar[Sequence[str]] = ()

@@ -83,6 +83,7 @@ class StateSeen:
         detail: What they say, in words.
         about: What the pack says about this rule.
         hint: What a person can do about it, where that is another than the state's.
+        again: Whether another attempt may help, also where the state gives no hope of that.
     """
 
     state: PageState
@@ -90,6 +91,7 @@ class StateSeen:
     detail: str = ""
     about: str = ""
     hint: str = ""
+    again: bool = False
 
     def selector(self, pack: SelectorPack) -> str | None:
         """Return what matched, in words, for evidence."""

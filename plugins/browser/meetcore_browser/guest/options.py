@@ -20,8 +20,8 @@ class GuestOptions:
         locale: The language that the page is asked in, as a BCP-47 tag.
         selectors: Path of a selector pack to use in place of the newest that is installed.
         identity: Name of the bot's own account, as it was signed in by `meetcore login`; several
-            with commas between them, of which the first free one is taken, and the next where its
-            session turns out to have expired. None to go as a guest.
+            with commas between them, of which the first free one is taken, and the next where it
+            is not let in with an account. None to go as a guest.
             Google Meet, Zoom and Teams have accounts; other platforms refuse the option.
         attempts: How often it is tried, from a fresh context, where a failure gives hope.
         unknown_limit_s: How long the page may show nothing that is known.

@@ -34,6 +34,7 @@
   const nobody = newCall();
   const all = newCall(); // of a guest, who has but one
   const calls = [];
+  let found = null; // the joined call, once it is known
   const joined = { thread: null, account: false };
   const threadIn = (text) => THREAD.exec(text)?.[0] ?? null;
   const pageThread = () => {
@@ -56,7 +57,7 @@
     call ??= calls.find((one) => endpoints.some((endpoint) => one.endpoints.has(endpoint)));
     if (!call && !key && !endpoints.length) return newCall(); // of whatever call: of none
     if (!call) calls.push((call = newCall()));
-    if (calls.length > MOST_CALLS) calls.shift();
+    if (calls.length > MOST_CALLS) calls.splice(calls.findIndex((one) => one !== found), 1);
     if (key) call.keys.add(key);
     if (client) call.clients.add(client);
     for (const endpoint of endpoints) call.endpoints.add(endpoint);
@@ -64,18 +65,22 @@
   };
 
   const isThread = (key) => key.startsWith("19:");
+  const bare = (name) => wire.bare?.(name) ?? name;
   const hasUs = ({ people }) =>
-    Boolean(wire.self) && [...people.values()].some(({ name }) => name.startsWith(wire.self));
+    Boolean(wire.self) && [...people.values()].some(({ name }) => bare(name) === bare(wire.self));
 
-  // The joined call; with a doubt left nobody's, and the page's own list is read instead.
+  // The joined call; with a doubt left nobody's, and the page's own list is read instead. Once it is
+  // known it stays, whatever is told of others later.
   const chosen = () => {
     if (!joined.account) return all;
     const thread = joined.thread ?? pageThread();
     const named = thread && calls.find(({ keys }) => keys.has(thread));
-    if (named) return named;
+    if (named) return (found = named);
     const others = ({ keys }) => thread && [...keys].some(isThread);
+    if (found && !others(found)) return found;
     const ours = calls.filter((call) => !others(call) && hasUs(call));
-    return ours.length === 1 ? ours[0] : nobody;
+    found = ours.length === 1 ? ours[0] : null;
+    return found ?? nobody;
   };
 
   const wire = {
@@ -144,7 +149,7 @@
     const code = parts.map((part) => part?.subCode).find(Number.isInteger);
     const client = /callAgent\/([^/]+)\//.exec(url)?.[1] ?? "";
     const known = calls.filter(({ clients }) => clients.has(client));
-    const another = joined.account && known.length && !known.includes(chosen());
+    const another = joined.account && !known.includes(chosen());
     if (code !== undefined && !another) meetcore.tell("ended", code);
   };
 

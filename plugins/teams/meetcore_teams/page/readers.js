@@ -155,6 +155,7 @@
   const people = () => {
     const live = meetcore.connected === true;
     if (live && wire.self === null) return null;
+    if (listedBy === "wire" && !wire.complete) listedBy = null; // which call it is has become a doubt
     let rows = listedBy === "wire" ? null : fromRows();
     missed = rows ? 0 : missed + 1;
     if (!rows && listedBy === null && (!live || missed > WITHOUT_LIST)) rows = fromTiles();
@@ -171,6 +172,7 @@
     return found.length === 1 ? found[0].id : null;
   };
   wire.named = named;
+  wire.bare = bare;
   wire.listed = (id, name) => (listed.some((person) => person.id === id) ? id : named(name ?? ""));
 
   // --- speakers by their tiles -----------------------------------------------------------

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
-from meetcore import CallEnded, CallRequest, ConfigError, EndReason, Knocked, MeetingLink
+from meetcore import Admitted, CallEnded, CallRequest, ConfigError, EndReason, Knocked, MeetingLink
 from meetcore.cli import main
 from meetcore_browser.browser import Browser
 from meetcore_browser.errors import SelectorPackInvalid
@@ -22,8 +23,12 @@ from meetcore_browser.guest.identities import (
     IdentityStore,
     UnknownIdentity,
 )
+from meetcore_browser.guest.joiner import Guest
+from meetcore_browser.guest.look import PageLook, StateSeen
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.login_command import sign_in
+from meetcore_browser.page_state import PageState
+from meetcore_browser.selectors import StateRule
 from meetcore_browser.testing import KeepingCallEvents, serve_pages, until
 from meetcore_janus.platform import JanusPlatform
 from tests.plugins.browser.guest.test_guest_call import visit
@@ -157,21 +162,84 @@ async def test_a_bot_goes_with_its_account_and_gives_back_what_became_of_it(
 
 @pytest.mark.browser
 async def test_a_bot_that_is_asked_to_sign_in_again_says_that_its_account_expired(
-    browser: Browser, tmp_path: Path, store: IdentityStore
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(attempt, "LOGIN_STANDS_S", 0.5)
     store.save(account())
     async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
         await at.until(Knocked)
         await at.script("history.replaceState(0, '', '/accounts/signin')")
-        assert (await at.until(CallEnded)).reason is EndReason.SIGN_IN_REQUIRED
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.SIGN_IN_REQUIRED
+        assert ended.evidence.signal == "session_expired"
+        assert ended.evidence.hint == "Sign in again: `meetcore login toy --identity notes-1`."
         assert "identity: notes-1 expired: sign in again" in at.steps()
     assert store.load("notes-1").expired
 
 
 @pytest.mark.browser
-async def test_where_a_session_has_expired_the_next_account_is_taken(
+async def test_a_form_to_sign_in_that_an_account_passes_through_ends_nothing(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LOGIN_STANDS_S", 30.0)
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
+        await at.until(Knocked)
+        await at.script("history.replaceState(0, '', '/accounts/signin')")
+        await until(lambda: "page: getting_ready" in at.steps())
+        await at.script("history.replaceState(0, '', '/m')")
+        await at.script("inside()")
+        await at.until(Admitted)
+        assert not at.events.of_type(CallEnded)
+    assert not store.load("notes-1").expired
+
+
+@pytest.mark.browser
+async def test_a_page_of_somebody_else_where_one_signs_in_ends_it_and_keeps_the_account(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LOGIN_STANDS_S", 0.5)
+
+    def conclude(joiner: ToyJoiner, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
+        away = look.url.endswith("/sso")
+        return StateSeen(PageState.SIGN_IN, detail="elsewhere") if away else seen
+
+    monkeypatch.setattr(ToyJoiner, "conclude", conclude)
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
+        await at.until(Knocked)
+        await at.script("history.replaceState(0, '', '/sso')")
+        ended = await at.until(CallEnded)
+        assert (ended.evidence.signal, ended.evidence.detail) == ("sign_in", "elsewhere")
+        assert "page: getting_ready" in at.steps(), "one look at it is not believed"
+    assert not store.load("notes-1").expired
+
+
+@pytest.mark.browser
+async def test_a_wall_of_words_says_nothing_of_the_session_and_the_next_account_is_tried(
     browser: Browser, tmp_path: Path, store: IdentityStore
 ) -> None:
+    for name in ("notes-1", "notes-2"):
+        store.save(account(name))
+    async with visit(browser, tmp_path / "bot", identity="notes-1, notes-2") as at:
+        await at.until(Knocked)
+        joiner = at.call._joiner
+        wall = StateRule(PageState.SIGN_IN, any_of=("waiting",))
+        joiner.pack = evolve(joiner.pack, states=(wall, *joiner.pack.states))
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.SIGN_IN_REQUIRED
+        assert ended.evidence.signal == "sign_in"
+        assert "Sign in again" not in (ended.evidence.hint or "")
+        assert "identity: notes-2 taken" in at.steps()
+        assert "expired" not in at.steps()
+    assert [store.load(name).expired for name in ("notes-1", "notes-2")] == [False, False]
+
+
+@pytest.mark.browser
+async def test_where_a_session_has_expired_the_next_account_is_taken(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LOGIN_STANDS_S", 0.5)
     for name in ("old", "notes-1"):
         store.save(account(name))
     async with visit(browser, tmp_path / "bot", identity="old, notes-1") as at:
@@ -186,7 +254,7 @@ async def test_where_a_session_has_expired_the_next_account_is_taken(
 
 
 @pytest.mark.browser
-async def test_where_every_session_has_expired_that_is_said_with_what_to_do(
+async def test_an_account_that_is_taken_for_a_guest_is_kept_and_the_next_one_is_tried(
     browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "SIGNING_IN_S", 0.5)
@@ -196,11 +264,28 @@ async def test_where_every_session_has_expired_that_is_said_with_what_to_do(
     async with visit(browser, tmp_path / "bot", identity="old, none, notes-1") as at:
         ended = await at.until(CallEnded)
         assert ended.reason is EndReason.SIGN_IN_REQUIRED
-        assert ended.evidence.signal == "session_expired"
-        assert "asks for a guest's name" in ended.evidence.detail
-        assert ended.evidence.hint == "Sign in again: `meetcore login toy --identity notes-1`."
-        assert [store.load(name).expired for name in ("old", "notes-1")] == [True, True]
+        assert ended.evidence.signal == "sign_in"
+        assert "takes the account for a guest" in ended.evidence.detail
+        assert "`meetcore login toy --identity notes-1`" in ended.evidence.hint
+        assert at.steps().count("load again: ") == 2, "once for each account"
+        assert [store.load(name).expired for name in ("old", "notes-1")] == [False, False]
         assert not at.events.of_type(Knocked)
+
+
+@pytest.mark.browser
+async def test_where_the_platform_may_do_so_an_account_goes_in_as_a_guest(
+    browser: Browser, tmp_path: Path, store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "SIGNING_IN_S", 0.5)
+    monkeypatch.setattr(ToyJoiner, "guest_field", "name_field")
+    monkeypatch.setattr(ToyJoiner, "account_as_guest", True)
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
+        await at.inside()
+        assert at.steps().count("load again: ") == 1
+        assert "identity: the page takes notes-1 for a guest" in at.steps()
+        assert not at.events.of_type(CallEnded)
+    assert not store.load("notes-1").expired
 
 
 @pytest.mark.browser
